@@ -1,0 +1,1 @@
+"""tacit learns what nobody labelled."""

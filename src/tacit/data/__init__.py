@@ -1,0 +1,1 @@
+"""Sources, modalities, splits, batches and augmentation: from files to tensors. Knows no method."""

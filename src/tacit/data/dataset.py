@@ -1,0 +1,113 @@
+"""Samples in memory: one object for every source."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tacit.errors import DataError
+from tacit.protocol import Batch, Spec
+
+__all__ = ["Data", "Skipped", "as_float"]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something of a source that could not be read: its id and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Data:
+    """The samples of one source, resident, with everything that is known of each.
+
+    Arguments:
+        name: A short word for run directories: ``digits``, ``photos``.
+        source: What was opened, as it was given.
+        fingerprint: Hash of the source's content and of how it was read; equal means the same samples.
+        spec: What a method sees of one sample.
+        x: Samples in source precision, shape (N, *spec.shape): uint8 for 8-bit images, int64 for codes, else float32.
+        ids: A stable id for each sample: its relative path, or its row.
+        held_out: Whether each sample is held out, bool (N,).
+        label: Class of each sample, int64 (N,), -1 for none; or None.
+        columns: What else is known, one array of N for each name: factors, dates, groups. No method sees them.
+        pair: Partner of each sample, as `x`; or None.
+        domain: Domain of each sample, int64 (N,); or None.
+        notes: What was assumed in reading, each a sentence for a person.
+        skipped: What could not be read.
+        folder: Where ids that are paths begin, or None.
+        options: How it was read, as `ReadOptions.to_dict`.
+    """
+
+    name: str
+    source: str
+    fingerprint: str
+    spec: Spec
+    x: Tensor
+    ids: Sequence[str]
+    held_out: Tensor
+    label: Tensor | None = None
+    columns: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    pair: Tensor | None = None
+    domain: Tensor | None = None
+    notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    folder: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Returns the number of samples."""
+        return len(self.x)
+
+    @property
+    def training(self) -> Tensor:
+        """Positions of the training samples, int64."""
+        return (~self.held_out).nonzero().flatten()
+
+    @property
+    def testing(self) -> Tensor:
+        """Positions of the held-out samples, int64."""
+        return self.held_out.nonzero().flatten()
+
+    def batch(self, index: Tensor, needs: Collection[str] = (), device: torch.device | str = "cpu") -> Batch:
+        """Returns samples as a method sees them: floats, images in [0, 1]; what `needs` does not name stays hidden.
+
+        Arguments:
+            index: Positions, int64 (n,).
+            needs: The further fields of `Batch` that the method declares.
+            device: Where to.
+
+        Raises:
+            DataError: If the data lack what is needed.
+        """
+        batch = Batch(as_float(self.x[index].to(device)))
+        if "index" in needs:
+            batch.index = index.to(device)
+        for name in ("label", "pair", "domain"):
+            if name in needs:
+                known: Tensor | None = getattr(self, name)
+                if known is None:
+                    raise DataError(f"the method needs a {name} for each sample and {self.source} has none; "
+                                    f"{MEND[name]}")
+                setattr(batch, name, as_float(known[index].to(device)) if name == "pair" else known[index].to(device))
+        return batch
+
+
+MEND = {
+    "label": "--labels names a column, a file, or folder",
+    "pair": "--pair names the source of the partners",
+    "domain": "--target names the other domain",
+}
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Returns samples as a method sees them: 8-bit values as floats in [0, 1], codes and floats as they are."""
+    return x.float().div_(255) if x.dtype == torch.uint8 else x

@@ -1,0 +1,67 @@
+"""How a source is read. Free of torch, so that the command line can show it at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+__all__ = ["ReadOptions"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a source is read, labelled and split.
+
+    Arguments:
+        labels: What is taken as a label: auto (sub-folders, label files), none, folder, a column, or a file.
+        columns: Roles of a table's columns, as name:role; roles are number, category, path, text, label, group, id,
+            date, ignore.
+        split: Share that is held out, or a file that lists the ids of held-out samples.
+        split_seed: Seed of the split, apart from every other seed.
+        group: Column, or regular expression on ids, whose value keeps samples on one side of the split.
+        size: Height and width to which images are brought; by default their own where they agree and are at most 64,
+            else 64.
+        fit: How an image of another shape is brought to size.
+        colour: Whether images are read as rgb or grey; auto is grey where all are.
+        strict: Whether one sample that cannot be read is an error instead of being skipped.
+        pair: A second source, whose samples are the partners of this one's by id.
+        target: A second source, whose samples are another domain.
+        label_count: Number of labels that are kept, evenly over the classes; the others become unlabelled.
+        items: For vectors made elsewhere: the source of the samples that they stand for.
+        count: Number of samples of a rendered source.
+        limit: Greatest number of samples that are read, drawn by the split seed.
+        layer: For a run as data: the layer whose features are taken.
+        stochastic: For a run as data: whether stochastic encoders draw a sample instead of giving their mean.
+    """
+
+    labels: str = "auto"
+    columns: tuple[str, ...] = ()
+    split: str = "0.1"
+    split_seed: int = 0
+    group: str | None = None
+    size: int | None = None
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    colour: Literal["auto", "rgb", "grey"] = "auto"
+    strict: bool = False
+    pair: str | None = None
+    target: str | None = None
+    label_count: int | None = None
+    items: str | None = None
+    count: int | None = None
+    limit: int | None = None
+    layer: str | None = None
+    stochastic: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the options that differ from their defaults."""
+        default = ReadOptions()
+        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in given.items() if v != getattr(default, k)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Reads what `to_dict` wrote."""
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        return cls(**given)

@@ -1,0 +1,1 @@
+"""Pure tensor maths: divergences, likelihoods, neighbours. No modules, no state."""

@@ -1,0 +1,1 @@
+"""Methods fitted over well-kept libraries; they work on any latents."""

@@ -1,0 +1,56 @@
+"""The protocol: what data look like to a method, what a method offers, and how methods follow one another."""
+
+from tacit.protocol.capabilities import (
+    CALLS,
+    Bound,
+    Classifies,
+    Clusters,
+    Decodes,
+    Density,
+    Embeds,
+    Encodes,
+    Illustrates,
+    Invertible,
+    Reconstructs,
+    Samples,
+    Scores,
+    Tokenizes,
+    Translates,
+)
+from tacit.protocol.chain import Bridge, Chain, Via, capabilities
+from tacit.protocol.method import Clock, Fitted, Frozen, Loss, Method, Optim, Recipe, Trained
+from tacit.protocol.spec import Batch, Column, Kind, Spec
+
+__all__ = [
+    "CALLS",
+    "Batch",
+    "Bound",
+    "Bridge",
+    "Chain",
+    "Classifies",
+    "Clock",
+    "Clusters",
+    "Column",
+    "Decodes",
+    "Density",
+    "Embeds",
+    "Encodes",
+    "Fitted",
+    "Frozen",
+    "Illustrates",
+    "Invertible",
+    "Kind",
+    "Loss",
+    "Method",
+    "Optim",
+    "Recipe",
+    "Reconstructs",
+    "Samples",
+    "Scores",
+    "Spec",
+    "Tokenizes",
+    "Trained",
+    "Translates",
+    "Via",
+    "capabilities",
+]

@@ -1,0 +1,173 @@
+"""What a run can do: the only thing that the rest of the house asks about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from torch import Generator, Tensor
+
+__all__ = [
+    "CALLS",
+    "Bound",
+    "Classifies",
+    "Clusters",
+    "Decodes",
+    "Density",
+    "Embeds",
+    "Encodes",
+    "Illustrates",
+    "Invertible",
+    "Reconstructs",
+    "Samples",
+    "Scores",
+    "Tokenizes",
+    "Translates",
+]
+
+CALLS: Mapping[str, str] = {
+    "Encodes": "encode",
+    "Tokenizes": "tokenize",
+    "Decodes": "decode",
+    "Samples": "sample",
+    "Density": "log_prob",
+    "Scores": "anomaly_score",
+    "Reconstructs": "reconstruct",
+    "Translates": "translate",
+    "Classifies": "classify",
+    "Clusters": "assign",
+    "Embeds": "embed",
+    "Illustrates": "figures",
+}
+"""The call by which a method shows each capability."""
+
+Bound = Literal["exact", "lower", "estimate"]
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Represents samples as floats."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Returns float latents, shape (N, ...)."""
+        ...
+
+
+@runtime_checkable
+class Tokenizes(Protocol):
+    """Represents samples as codes, and back."""
+
+    def tokenize(self, x: Tensor) -> Tensor:
+        """Returns int64 codes, shape (N, ...)."""
+        ...
+
+    def detokenize(self, c: Tensor) -> Tensor:
+        """Returns the samples that codes stand for, shape (N, *spec.shape)."""
+        ...
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """Makes samples of latents."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Returns samples, shape (N, *spec.shape)."""
+        ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Makes new samples."""
+
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """Returns n samples, shape (n, *spec.shape); all randomness comes from the generator.
+
+        A method that can be conditioned or tempered adds ``label: int | None = None`` or ``temperature: float = 1.0``,
+        and further options of its own, keyword-only.
+        """
+        ...
+
+
+@runtime_checkable
+class Density(Protocol):
+    """Says how likely samples are."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Returns log p(x) in nats, shape (N,)."""
+        ...
+
+    def bound(self) -> Bound:
+        """Says whether `log_prob` is exact, a lower bound, or an estimate."""
+        ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Says how strange samples are."""
+
+    def anomaly_score(self, x: Tensor) -> Tensor:
+        """Returns scores, shape (N,); higher is stranger."""
+        ...
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """Restores samples from its representation of them."""
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Returns samples, shape (N, *spec.shape)."""
+        ...
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Carries samples over to another domain."""
+
+    def translate(self, x: Tensor, *, to: Any = None) -> Tensor:
+        """Returns the samples in the other domain."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """Names the class of samples."""
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Returns logits, shape (N, K)."""
+        ...
+
+
+@runtime_checkable
+class Clusters(Protocol):
+    """Puts samples into groups."""
+
+    def assign(self, x: Tensor) -> Tensor:
+        """Returns int64 groups, shape (N,); -1 for none."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Lays samples out on a map."""
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Returns places, shape (N, 2)."""
+        ...
+
+
+@runtime_checkable
+class Illustrates(Protocol):
+    """Has a picture of its own."""
+
+    def figures(self) -> dict[str, Any]:
+        """Returns arrays for a picture, by name."""
+        ...
+
+
+@runtime_checkable
+class Invertible(Protocol):
+    """Encodes without loss, so that a density over its latents is a density over its data."""
+
+    def log_det(self, x: Tensor) -> Tensor:
+        """Returns log |det d encode(x) / dx|, shape (N,)."""
+        ...

@@ -1,0 +1,1 @@
+"""One loop, EMA, checkpoints, budgets. Knows no method."""
