@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +102,21 @@ class Data:
                 setattr(batch, name, as_float(known[index].to(device)) if name == "pair" else known[index].to(device))
         return batch
 
+    def take(self, index: Tensor) -> Data:
+        """Returns the samples at some positions, int64 (n,), as data of their own."""
+        places = index.tolist()
+        known = {name: v[index] for name in PER_SAMPLE if isinstance(v := getattr(self, name), Tensor)}
+        digest = hashlib.blake2b(index.numpy().tobytes(), digest_size=8).hexdigest()
+        return dataclasses.replace(
+            self,
+            fingerprint=f"{self.fingerprint}/{digest}",
+            ids=[self.ids[i] for i in places],
+            columns={name: values[places] for name, values in self.columns.items()},
+            **known,
+        )
+
+
+PER_SAMPLE = ("x", "held_out", "label", "pair", "domain")
 
 MEND = {
     "label": "--labels names a column, a file, or folder",

@@ -98,20 +98,29 @@ class Chain(nn.Module):
             x = parent.detokenize(z) if bridge.via == "tokenize" else parent.decode(z)
         return x
 
+    def check(self, capability: str, name: str | None = None) -> None:
+        """Raises `CapabilityError` where the chain lacks a capability, with what it has.
+
+        Arguments:
+            capability: A key of `CALLS`.
+            name: What to call the method.
+        """
+        able = capabilities(self)
+        if capability in able:
+            return
+        name = name or type(self.method).__name__
+        can = ", ".join(CALLS[c] for c in CALLS if c in able) or "nothing"
+        why = " through its parents" if capability in capabilities(self.method) else ""
+        raise CapabilityError(f"{name} cannot {CALLS[capability]}{why}; it can {can}")
+
     def _call(self, name: str) -> Any:
         """Returns the method's call, if all of the chain allows it."""
-        wanted = next(c for c, call in CALLS.items() if call == name)
-        able = capabilities(self)
-        if wanted not in able:
-            can = ", ".join(CALLS[c] for c in CALLS if c in able) or "nothing"
-            raise CapabilityError(f"{type(self.method).__name__} cannot {name} here; it can {can}")
+        self.check(next(c for c, call in CALLS.items() if call == name))
         return getattr(self.method, name)
 
-    def encode(self, x: Tensor, *, layer: str | None = None) -> Tensor:
-        """Returns float latents, shape (N, ...)."""
-        call = self._call("encode")
-        z = self.features(x)
-        result: Tensor = call(z) if layer is None else call(z, layer=layer)
+    def encode(self, x: Tensor, **extra: Any) -> Tensor:
+        """Returns float latents, shape (N, ...); a method may take ``layer`` or ``stochastic``."""
+        result: Tensor = self._call("encode")(self.features(x), **extra)
         return result
 
     def tokenize(self, x: Tensor) -> Tensor:

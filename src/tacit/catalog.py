@@ -1,0 +1,193 @@
+"""The catalogue: one literal row for each method, readable without importing torch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tacit.errors import OptionError, did_you_mean
+
+if TYPE_CHECKING:
+    from tacit.protocol import Method
+
+__all__ = ["CATALOG", "WORDS", "Row", "capability", "method_class", "row", "select"]
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "Encodes": ("encode", "represent"),
+    "Tokenizes": ("tokenize",),
+    "Decodes": ("decode",),
+    "Samples": ("sample", "generate"),
+    "Density": ("log_prob", "density"),
+    "Scores": ("anomaly_score", "score"),
+    "Reconstructs": ("reconstruct",),
+    "Translates": ("translate",),
+    "Classifies": ("classify",),
+    "Clusters": ("assign", "cluster"),
+    "Embeds": ("embed", "map"),
+    "Illustrates": ("figures",),
+}
+"""What a person may call each capability; the first is the call itself."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a method before it is imported.
+
+    Arguments:
+        name: Its name on the command line and in a saved config.
+        module: Where its class is.
+        cls: Name of the class.
+        family: The folder of the module.
+        summary: What it is, in a few words.
+        paper: Authors and year.
+        can: The most that an instance can do, as keys of `tacit.protocol.CALLS`.
+        accepts: Kinds of data, best first.
+        needs: The fields of a batch, besides ``x``, that it reads.
+        kind: Whether it learns by gradient or is fitted at one stroke.
+        cost: Time of a usual fit on the same data, in multiples of PCA's.
+        extra: The extra of tacit that it needs, or None.
+    """
+
+    name: str
+    module: str
+    cls: str
+    family: str
+    summary: str
+    paper: str
+    can: tuple[str, ...]
+    accepts: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    kind: Literal["fitted", "trained"] = "trained"
+    cost: float = 1.0
+    extra: str | None = None
+
+
+CATALOG: tuple[Row, ...] = (
+    Row(
+        name="pca", module="tacit.methods.classical.pca", cls="PCA", family="classical",
+        summary="directions of greatest variance, as a probabilistic model", paper="Tipping & Bishop 1999",
+        can=("Encodes", "Decodes", "Samples", "Density", "Scores", "Reconstructs", "Embeds"),
+        accepts=("vector", "map", "image", "table"), kind="fitted", cost=1,
+    ),
+    Row(
+        name="kmeans", module="tacit.methods.classical.kmeans", cls="KMeans", family="classical",
+        summary="clusters around centres", paper="Lloyd 1982; Arthur & Vassilvitskii 2007",
+        can=("Clusters", "Scores"), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2,
+    ),
+    Row(
+        name="gmm", module="tacit.methods.classical.gmm", cls="GMM", family="classical",
+        summary="a mixture of Gaussians", paper="Dempster, Laird & Rubin 1977",
+        can=("Samples", "Density", "Scores", "Clusters"), accepts=("vector", "map", "image", "table"), kind="fitted",
+        cost=5,
+    ),
+    Row(
+        name="tsne", module="tacit.methods.classical.tsne", cls="TSNE", family="classical",
+        summary="a map that keeps neighbours together", paper="van der Maaten & Hinton 2008",
+        can=("Embeds",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=20, extra="maps",
+    ),
+    Row(
+        name="isolation-forest", module="tacit.methods.classical.isolation_forest", cls="IsolationForest",
+        family="classical", summary="what few random cuts set apart is strange", paper="Liu, Ting & Zhou 2008",
+        can=("Scores",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2,
+    ),
+    Row(
+        name="ae", module="tacit.methods.autoencoders.ae", cls="AE", family="autoencoders",
+        summary="a narrow code from which samples are restored", paper="Hinton & Salakhutdinov 2006",
+        can=("Encodes", "Decodes", "Scores", "Reconstructs"), accepts=("image", "vector", "map", "table"), cost=50,
+    ),
+    Row(
+        name="vae", module="tacit.methods.autoencoders.vae", cls="VAE", family="autoencoders",
+        summary="a smooth latent space, and samples from it", paper="Kingma & Welling 2013",
+        can=("Encodes", "Decodes", "Samples", "Density", "Scores", "Reconstructs"),
+        accepts=("image", "vector", "map", "table"), cost=50,
+    ),
+    Row(
+        name="gan", module="tacit.methods.adversarial.gan", cls="GAN", family="adversarial",
+        summary="a generator against a discriminator", paper="Goodfellow et al. 2014",
+        can=("Decodes", "Samples", "Illustrates"), accepts=("vector", "image", "map", "table"), cost=50,
+    ),
+    Row(
+        name="dcgan", module="tacit.methods.adversarial.dcgan", cls="DCGAN", family="adversarial",
+        summary="a convolutional GAN; its discriminator's features are a representation",
+        paper="Radford, Metz & Chintala 2015",
+        can=("Encodes", "Decodes", "Samples"), accepts=("image",), cost=200,
+    ),
+    Row(
+        name="classifier", module="tacit.methods.supervised.classifier", cls="Classifier", family="supervised",
+        summary="names the class of samples, learned from labels", paper="LeCun et al. 1998",
+        can=("Encodes", "Classifies"), accepts=("image", "vector", "map", "table"), needs=("label",), cost=50,
+    ),
+    Row(
+        name="probe", module="tacit.methods.supervised.probe", cls="Probe", family="supervised",
+        summary="a linear read-out: how much of the labels a representation holds", paper="Alain & Bengio 2016",
+        can=("Classifies",), accepts=("vector", "map", "image", "table"), needs=("label",), cost=2,
+    ),
+)
+
+
+def row(name: str) -> Row:
+    """Returns a method's row.
+
+    Raises:
+        OptionError: If there is no method of that name.
+
+    Example:
+        >>> row("vae").family
+        'autoencoders'
+        >>> row("vea")
+        Traceback (most recent call last):
+        ...
+        tacit.errors.OptionError: there is no method 'vea'. Did you mean 'vae'? 'tacit methods' lists them all
+    """
+    known = {r.name: r for r in CATALOG}
+    if name not in known:
+        near = did_you_mean(name, known) or ";"
+        raise OptionError(f"there is no method {name!r}{'' if near == ';' else '.'}{near} 'tacit methods' lists them all")
+    return known[name]
+
+
+def method_class(name: str) -> type[Method]:
+    """Imports a method's class, and torch with it.
+
+    Raises:
+        OptionError: If there is no method of that name.
+    """
+    known = row(name)
+    cls: type[Method] = getattr(importlib.import_module(known.module), known.cls)
+    return cls
+
+
+def capability(word: str) -> str:
+    """Returns the capability that a word names: its own name, its call, or the verb that asks for it.
+
+    Raises:
+        OptionError: If no capability is called so.
+
+    Example:
+        >>> capability("score"), capability("log-prob"), capability("Embeds")
+        ('Scores', 'Density', 'Embeds')
+    """
+    names = {alias: name for name, aliases in WORDS.items() for alias in (name.lower(), *aliases)}
+    plain = word.lower().replace("-", "_")
+    if plain not in names:
+        raise OptionError(f"no method is asked to {word!r}.{did_you_mean(plain, names)} "
+                          f"It can be asked to {', '.join(aliases[-1] for aliases in WORDS.values())}")
+    return names[plain]
+
+
+def select(can: str | None = None, for_: str | None = None) -> tuple[Row, ...]:
+    """Returns the methods that have a capability and take a kind of data; those that like the kind best come first.
+
+    Arguments:
+        can: A capability in any of its words, or None for all.
+        for_: A kind of data, or None for all.
+
+    Example:
+        >>> [r.name for r in select(can="sample", for_="image")][:2]
+        ['vae', 'dcgan']
+    """
+    wanted = capability(can) if can else None
+    rows = [r for r in CATALOG if (not wanted or wanted in r.can) and (not for_ or for_ in r.accepts)]
+    return tuple(sorted(rows, key=lambda r: r.accepts.index(for_)) if for_ else rows)

@@ -1,0 +1,82 @@
+"""From data to numbers and back: the net that suits what one sample is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import nn
+
+from tacit.errors import OptionError
+from tacit.nets.conv import SMALLEST, ConvDecoder, ConvEncoder
+from tacit.nets.mlp import MLP
+from tacit.protocol import Spec
+
+__all__ = ["Net", "decoder", "encoder", "kind_of_net"]
+
+Net = Literal["auto", "mlp", "conv"]
+
+UNITS = 512  # of each hidden layer of an mlp
+CHANNELS = 32  # of the first convolution
+
+
+def kind_of_net(spec: Spec, net: Net = "auto") -> Literal["mlp", "conv"]:
+    """Returns the net that suits the data: convolutions for images and for maps of at least 4 x 4.
+
+    Raises:
+        OptionError: If convolutions are asked for where there is no grid.
+    """
+    grid = len(spec.shape) == 3
+    if net == "conv" and not grid:
+        raise OptionError(f"--net conv takes images and maps; the data are {spec}; take --net mlp")
+    if net != "auto":
+        return net
+    return "conv" if spec.kind == "image" or (grid and min(spec.shape[1:]) >= SMALLEST) else "mlp"
+
+
+def encoder(
+    spec: Spec,
+    out: int,
+    *,
+    width: int | None = None,
+    depth: int = 2,
+    net: Net = "auto",
+    activation: Callable[[], nn.Module] = nn.SiLU,
+) -> MLP | ConvEncoder:
+    """Returns a net from samples, shape (N, *spec.shape), to numbers, shape (N, out).
+
+    Arguments:
+        spec: What one sample is.
+        out: Number of outputs.
+        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 32.
+        depth: Hidden layers of an mlp; 0 makes it linear.
+        net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
+        activation: Makes an activation.
+    """
+    if kind_of_net(spec, net) == "conv":
+        return ConvEncoder(spec.shape, out, width or CHANNELS, activation=activation)
+    return MLP([spec.size, *[width or UNITS] * depth, out], activation)
+
+
+def decoder(
+    spec: Spec,
+    latent: int,
+    *,
+    width: int | None = None,
+    depth: int = 2,
+    net: Net = "auto",
+    activation: Callable[[], nn.Module] = nn.SiLU,
+) -> nn.Module:
+    """Returns a net from numbers, shape (N, latent), to samples before squashing, shape (N, *spec.shape).
+
+    Arguments:
+        spec: What one sample is.
+        latent: Number of inputs.
+        width: Units of each hidden layer, or channels before the last convolution; by default 512 or 32.
+        depth: Hidden layers of an mlp; 0 makes it linear.
+        net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
+        activation: Makes an activation.
+    """
+    if kind_of_net(spec, net) == "conv":
+        return ConvDecoder(latent, spec.shape, width or CHANNELS, activation=activation)
+    return nn.Sequential(MLP([latent, *[width or UNITS] * depth, spec.size], activation), nn.Unflatten(1, spec.shape))

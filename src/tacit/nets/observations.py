@@ -1,0 +1,163 @@
+"""What a decoder's output says of the data: its last activation, and its likelihood p(x | z)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from tacit.errors import DataError, OptionError
+from tacit.functional import likelihoods, rows
+from tacit.protocol import Spec
+
+__all__ = ["Bernoulli", "Gaussian", "Likelihood", "Logistic", "Mixed", "Observation", "Squash", "observation"]
+
+Likelihood = Literal["auto", "gaussian", "bernoulli", "logistic", "mixed"]
+
+START = 0.2  # the first standard deviation: well below the data's, so that latents pay from the start
+FLOOR = 0.01  # the least: a density over rounded values would otherwise have no upper limit
+
+
+class Squash(nn.Module):
+    """Brings a net's output to where the data live: images to [0, 1], rows to their blocks, others as they are.
+
+    Arguments:
+        spec: What one sample is.
+        hard: Whether rows are made one-hot as the data are, with the gradients of their probabilities.
+    """
+
+    def __init__(self, spec: Spec, hard: bool = False) -> None:
+        super().__init__()
+        self.range, self.hard = spec.range, hard
+        self.layout = rows.Layout.of(spec.columns, spec.size) if spec.kind == "table" else None
+
+    def forward(self, out: Tensor) -> Tensor:
+        """Returns samples, shape of `out`."""
+        if self.layout is not None:
+            return rows.hardened(out, self.layout) if self.hard else rows.expected(out, self.layout)
+        if self.range is None:
+            return out
+        low, high = self.range
+        return low + (high - low) * out.sigmoid()
+
+
+class Observation(nn.Module):
+    """A likelihood p(x | z) whose mean is the squashed output, and whose log scale is learned unless given.
+
+    Arguments:
+        spec: What one sample is.
+        sigma: The scale; None learns it.
+        scales: Shape of the scale: () for one scale over all values.
+    """
+
+    log_sigma: Tensor
+
+    def __init__(self, spec: Spec, sigma: float | None = None, scales: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.mean = Squash(spec)
+        start = torch.full(scales, math.log(START if sigma is None else sigma))
+        if sigma is None:
+            self.log_sigma = nn.Parameter(start)
+        else:
+            self.register_buffer("log_sigma", start)
+
+    def log_scale(self) -> Tensor:
+        """Returns the log of the scale, not below that of the floor where it is learned."""
+        learned = isinstance(self.log_sigma, nn.Parameter)
+        return self.log_sigma.clamp_min(math.log(FLOOR)) if learned else self.log_sigma
+
+    def draw(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns what is shown of p(x | z): its mean, for noise that is independent in every value shows nothing."""
+        result: Tensor = self.mean(out)
+        return result
+
+
+class Gaussian(Observation):
+    """N(x; mean, sigma^2 I) with one sigma over all values."""
+
+    def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        """Returns log p(x | z) in nats, shape (N,)."""
+        return likelihoods.gaussian(x, self.mean(out), self.log_scale())
+
+
+class Logistic(Observation):
+    """The logistic's mass on each of the 256 levels of 8-bit images, with one scale over all values."""
+
+    def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        """Returns log P(x | z) in nats, shape (N,)."""
+        return likelihoods.discretised_logistic(x, self.mean(out), self.log_scale())
+
+
+class Bernoulli(nn.Module):
+    """Bernoulli(x; sigmoid(out)); a likelihood for binary data only.
+
+    Arguments:
+        spec: What one sample is, with the range [0, 1].
+
+    Raises:
+        DataError: If the data have another range.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        if spec.range != (0.0, 1.0):
+            found = "without a range" if spec.range is None else f"in [{spec.range[0]:g}, {spec.range[1]:g}]"
+            raise DataError(f"a bernoulli needs data in [0, 1]; the data are {spec} {found}; take gaussian")
+        self.mean = Squash(spec)
+
+    def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        """Returns log P(x | z) in nats, shape (N,)."""
+        return likelihoods.bernoulli(x, out)
+
+    def draw(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns the probability of 1, which shows more than a draw of noise."""
+        result: Tensor = self.mean(out)
+        return result
+
+
+class Mixed(Observation):
+    """Rows of a table: Gaussian numbers with a sigma for each column, categorical blocks, Bernoulli marks."""
+
+    def __init__(self, spec: Spec, sigma: float | None = None) -> None:
+        layout = rows.Layout.of(spec.columns, spec.size)
+        super().__init__(spec, sigma, (len(layout.numbers),))
+        self.layout = layout
+
+    def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        """Returns log p(x | z) in nats, shape (N,)."""
+        return rows.log_prob(x, out, self.log_scale(), self.layout)
+
+    def draw(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns rows drawn from p(x | z), for no row is a mean of categories."""
+        return rows.draw(out, self.log_scale(), self.layout, generator)
+
+
+def observation(
+    spec: Spec, likelihood: Likelihood = "auto", sigma: float | None = None
+) -> Gaussian | Logistic | Bernoulli | Mixed:
+    """Returns the likelihood that suits the data: mixed for tables, Gaussian for the rest.
+
+    Arguments:
+        spec: What one sample is.
+        likelihood: Which one.
+        sigma: The scale of Gaussian and logistic; None learns it: one for all values, or one for each column.
+
+    Raises:
+        OptionError: If the likelihood does not suit the data, or sigma is not above 0.
+        DataError: If the data are not in the range that the likelihood needs.
+    """
+    if sigma is not None and sigma <= 0:
+        raise OptionError(f"--sigma is {sigma:g}; it must be above 0")
+    if likelihood == "auto":
+        likelihood = "mixed" if spec.kind == "table" else "gaussian"
+    if likelihood == "mixed" and spec.kind != "table":
+        raise OptionError(f"--likelihood mixed is for tables; the data are {spec}; take gaussian")
+    if spec.kind == "table" and likelihood != "mixed":
+        raise OptionError(f"--likelihood {likelihood} is not for tables; take mixed")
+    if likelihood == "logistic" and spec.range != (0.0, 1.0):
+        raise DataError(f"--likelihood logistic takes 8-bit images in [0, 1]; the data are {spec}; take gaussian")
+    if likelihood == "bernoulli":
+        return Bernoulli(spec)
+    return {"gaussian": Gaussian, "logistic": Logistic, "mixed": Mixed}[likelihood](spec, sigma)
