@@ -143,8 +143,7 @@ def row(name: str) -> Row:
     """
     known = {r.name: r for r in CATALOG}
     if name not in known:
-        near = did_you_mean(name, known) or ";"
-        raise OptionError(f"there is no method {name!r}{'' if near == ';' else '.'}{near} 'tacit methods' lists them all")
+        raise OptionError(f"there is no method {name!r}.{did_you_mean(name, known)} 'tacit methods' lists them all")
     return known[name]
 
 

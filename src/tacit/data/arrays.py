@@ -21,7 +21,7 @@ from tacit.data.pixels import brought
 from tacit.data.raw import Raw
 from tacit.data.tables import from_frame
 from tacit.errors import DataError, did_you_mean
-from tacit.protocol import Kind
+from tacit.protocol import Kind, Spec
 
 __all__ = ["from_memory", "read_arrays", "row_ids", "with_items"]
 
@@ -30,6 +30,7 @@ Array = np.ndarray[Any, Any]
 X_KEYS = ("x", "images", "data", "arr_0")
 Y_KEYS = ("y", "labels", "label")
 ID_KEYS = ("ids", "id")
+AXES: Mapping[str, tuple[int, ...]] = {"vector": (2,), "map": (4,), "image": (3, 4)}
 HELD_OUT = ("test", "t10k", "val", "valid", "validation")
 PART = re.compile(rf"^(?:(?P<x>x|images|data)_(?P<a>train|{'|'.join(HELD_OUT)})|"
                   rf"(?P<b>train|{'|'.join(HELD_OUT)})_(?P<z>x|images|data))$")
@@ -52,13 +53,13 @@ def row_ids(count: int, prefix: str = "") -> list[str]:
     return [f"{prefix}{i:04d}" for i in range(count)]
 
 
-def read_arrays(path: str | Path, options: ReadOptions, kind: Kind | None = None) -> Raw:
+def read_arrays(path: str | Path, options: ReadOptions, like: Spec | None = None) -> Raw:
     """Reads a .npy, .npz or idx file, or a folder with the idx files of MNIST.
 
     Arguments:
         path: Of the file or folder. Of a single idx file of images, the labels are found beside it.
         options: How to read.
-        kind: What the samples are, where it is known; otherwise type and shape decide, and a note says so.
+        like: What the samples should be, where it is known; otherwise type and shape decide, and a note says so.
 
     Raises:
         DataError: If the file is of another format or damaged, holds pickled objects, NaN or infinity, or its shape,
@@ -71,16 +72,16 @@ def read_arrays(path: str | Path, options: ReadOptions, kind: Kind | None = None
         found = _npz(path, options)
     else:
         found = Found(_load(path))
-    return _raw(path.name.split(".")[0] or "array", str(path), found, options, kind)
+    return _raw(path.name.split(".")[0] or "array", str(path), found, options, like)
 
 
-def from_memory(value: Any, options: ReadOptions, kind: Kind | None = None) -> Raw:
+def from_memory(value: Any, options: ReadOptions, like: Spec | None = None) -> Raw:
     """Reads what a program holds: an array, a tensor, a list of numbers, a data frame, or a pair (x, labels).
 
     Arguments:
         value: Samples, along the first axis.
         options: How to read.
-        kind: What the samples are, where it is known.
+        like: What the samples should be, where it is known.
 
     Raises:
         DataError: If the value is none of these, or cannot be a set of samples.
@@ -91,14 +92,14 @@ def from_memory(value: Any, options: ReadOptions, kind: Kind | None = None) -> R
         ('vector', (3, 2), ['0000', '0001'])
     """
     y = None
-    if isinstance(value, tuple) and len(value) == 2:
+    if isinstance(value, tuple) and len(value) == 2 and not np.isscalar(value[0]):
         value, y = value
     if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "columns"):
         if y is not None:
             value = value.assign(label=_as_array(y, "the labels"))
-        return from_frame(value, "array", options)
+        return from_frame(value, "array", options, like)
     found = Found(_as_array(value, "the source"), None if y is None else _as_array(y, "the labels"))
-    return _raw("array", "the array", found, options, kind)
+    return _raw("array", "the array", found, options, like)
 
 
 def with_items(vectors: Raw, items: Raw) -> Raw:
@@ -123,9 +124,9 @@ def with_items(vectors: Raw, items: Raw) -> Raw:
     )
 
 
-def _raw(name: str, source: str, found: Found, options: ReadOptions, kind: Kind | None) -> Raw:
+def _raw(name: str, source: str, found: Found, options: ReadOptions, like: Spec | None) -> Raw:
     """Returns what arrays hold, once their modality is read from type, shape and range."""
-    x, kind, note = _samples(found.x, source, kind)
+    x, kind, note = _samples(found.x, source, like.kind if like else None)
     notes = [*found.notes, note]
     if kind == "image":
         x, more = brought(x, options)
@@ -149,19 +150,18 @@ def _hash(x: Tensor, kind: Kind, label: Sequence[str | None] | None, found: Foun
 # What type and shape say ---------------------------------------------------------------------------------------------
 
 
-def _samples(x: Array, source: str, kind: Kind | None) -> tuple[Tensor, Kind, str]:
+def _samples(x: Array, source: str, wanted: Kind | None) -> tuple[Tensor, Kind, str]:
     """Returns samples in source precision, their modality, and a note that says why."""
     said = f"{x.dtype} {tuple(x.shape)}"
     if x.dtype.kind not in "fiub":
         raise DataError(f"{source} holds {said}; expected numbers")
     if x.ndim == 0 or not x.size:
         raise DataError(f"{source} holds {said}: no samples; expected them along the first axis")
-    if kind in ("codes", "tokens"):
-        return torch.from_numpy(x.astype(np.int64)), kind, f"{said}: {kind}"
+    if wanted in ("codes", "tokens"):
+        return torch.from_numpy(x.astype(np.int64)), wanted, f"{said}: read as {wanted}"
     if x.ndim == 1:
         x = x[:, None]  # (N,) -> (N, 1)
-    if kind is None:
-        kind = _kind(x, source)
+    kind = wanted if wanted and x.ndim in AXES.get(wanted, ()) else _kind(x, source)
     if kind != "image":
         return _numbers(x, source), kind, f"{said}: read as {kind}s of {x[0].size} numbers"
     x = x[:, None] if x.ndim == 3 else x  # (N, H, W) -> (N, 1, H, W)
@@ -235,9 +235,9 @@ def _words(y: Array, count: int, source: str) -> list[str | None]:
             raise DataError(f"{source} has labels that are not whole numbers, as {known[known != np.round(known)][0]}; "
                             "expected classes")
         y = np.where(np.isnan(y), -1, y).astype(np.int64)
+    y = y.astype(str) if y.dtype.kind == "S" else y
     words = {v: str(v) for v in y.tolist()}
-    missing = (-1, "", None) if y.dtype.kind in "iuUSO" else ()
-    return [None if v in missing else words[v] for v in y.tolist()]
+    return [None if v in (-1, "", None) else words[v] for v in y.tolist()]
 
 
 # Where arrays come from ----------------------------------------------------------------------------------------------
@@ -254,6 +254,7 @@ def _as_array(value: Any, what: str) -> Array:
         raise DataError(f"{what} is a list of unequal lengths; expected samples of one shape") from error
     if array.dtype.kind == "O" and all(isinstance(v, str | None) for v in array.flat):
         return array
+    array = array if array.flags.writeable else array.copy()
     if array.dtype.kind not in "fiubUS":
         raise DataError(f"{what} is {type(value).__name__} of {array.dtype}; expected numbers: an array, a tensor, a "
                         "list, a data frame, or a pair (x, labels)")

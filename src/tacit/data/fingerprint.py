@@ -37,5 +37,5 @@ def _pieces(part: str | np.ndarray[Any, Any] | Tensor | Iterable[str]) -> Iterab
         part = part.detach().cpu().numpy()
     if isinstance(part, np.ndarray) and part.dtype.kind != "O":
         flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
-        return [f"{part.dtype.str}{part.shape}".encode(), memoryview(flat)]
+        return [f"{part.dtype.str}{part.shape}".encode(), flat.data]
     return [str(word).encode() for word in part]

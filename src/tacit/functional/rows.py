@@ -1,5 +1,6 @@
 """Rows of a table as a net gives them: one value for each number, a block of logits for each category, a logit for
-each mark of a missing value."""
+each mark of a missing value.
+"""
 
 from __future__ import annotations
 

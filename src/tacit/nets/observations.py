@@ -160,4 +160,6 @@ def observation(
         raise DataError(f"--likelihood logistic takes 8-bit images in [0, 1]; the data are {spec}; take gaussian")
     if likelihood == "bernoulli":
         return Bernoulli(spec)
-    return {"gaussian": Gaussian, "logistic": Logistic, "mixed": Mixed}[likelihood](spec, sigma)
+    scaled: dict[str, type[Gaussian] | type[Logistic] | type[Mixed]]
+    scaled = {"gaussian": Gaussian, "logistic": Logistic, "mixed": Mixed}
+    return scaled[likelihood](spec, sigma)

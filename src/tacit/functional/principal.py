@@ -1,0 +1,81 @@
+"""The directions in which samples vary most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Axes", "principal_axes"]
+
+EXACT = 4_096  # above this side length an eigendecomposition takes minutes
+ROWS = 4_096  # samples that are held in double precision at a time
+
+
+class Axes(NamedTuple):
+    """Principal axes, in double precision.
+
+    Arguments:
+        mean: Mean of the samples, shape (D,).
+        directions: Orthonormal rows by falling variance, shape (q, D); the largest entry of each is positive.
+        variances: Mean square of the samples along each direction, shape (q,).
+        total: Mean square over all directions, a scalar.
+    """
+
+    mean: Tensor
+    directions: Tensor
+    variances: Tensor
+    total: Tensor
+
+
+def principal_axes(x: Tensor, count: int) -> Axes:
+    """Returns the leading principal axes of samples.
+
+    Exact where a sample has, or the samples number, at most 4,096; else by a randomised decomposition, whose draws
+    come from torch's generator. Variances are those of maximum likelihood: sums are divided by N, not N - 1.
+
+    Arguments:
+        x: Samples, shape (N, D).
+        count: Number of axes, at most D, and less than N where D is over 4,096.
+
+    References:
+        Halko, Martinsson & Tropp 2011, arXiv:0909.4061 (the randomised decomposition).
+
+    Example:
+        >>> axes = principal_axes(torch.tensor([[-2.0, 0.1], [2.0, -0.1]]), 1)
+        >>> axes.variances.round(decimals=2)
+        tensor([4.0100], dtype=torch.float64)
+    """
+    mean = sum_over(x, lambda part: part.sum(0)) / len(x)
+    total = sum_over(x, lambda part: (part - mean).square().sum()) / len(x)
+    if x.shape[1] <= EXACT:
+        square = sum_over(x, lambda part: (part - mean).T @ (part - mean)) / len(x)  # (D, D)
+        variances, columns = torch.linalg.eigh(square)
+        directions = columns.flip(1)[:, :count].T
+    else:
+        directions, variances = wide_axes(x, mean, count)
+    peak = directions.gather(1, directions.abs().argmax(1, keepdim=True))  # (q, 1)
+    return Axes(mean, directions * peak.sign(), variances.flip(0)[:count].clamp_min(0), total)
+
+
+def sum_over(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """Returns the sum of a function of consecutive samples, which it sees in double precision."""
+    first, *others = x.split(ROWS)
+    total = function(first.double())
+    for part in others:
+        total += function(part.double())
+    return total
+
+
+def wide_axes(x: Tensor, mean: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Returns directions by falling and variances by rising order, of samples with very many values."""
+    centred = x - mean.to(x.dtype)
+    if len(x) <= EXACT:
+        square = (centred @ centred.T).double() / len(x)  # (N, N): its eigenvalues are those of the covariance
+        variances, columns = torch.linalg.eigh(square)
+        directions = (columns.flip(1)[:, :count].T.to(x.dtype) @ centred).double()
+        return torch.nn.functional.normalize(directions, dim=1), variances
+    _, singular, right = torch.svd_lowrank(centred, q=min(count + 16, *x.shape), niter=4)
+    return right[:, :count].T.double(), (singular.double().square() / len(x)).flip(0)

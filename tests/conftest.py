@@ -1,0 +1,38 @@
+"""What all tests share: two threads, a cache of their own, and no disk outside their own folders."""
+
+import numpy as np
+import pytest
+import torch
+
+import tacit
+
+
+@pytest.fixture(autouse=True, scope="session")
+def two_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("TACIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def little_digits():
+    """300 digits with labels, as arrays."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = (digits.images[:300] * 255 / 16).round().astype(np.uint8)
+    return images, digits.target[:300].astype(np.int64)
+
+
+@pytest.fixture(scope="session")
+def digits_data(little_digits):
+    """The same as `Data`."""
+    return tacit.open_data(little_digits)

@@ -1,0 +1,176 @@
+"""What every method of the catalogue promises."""
+
+import math
+
+import pytest
+import torch
+
+import tacit
+from tacit.catalog import CATALOG, method_class
+from tacit.protocol import Batch, Clock, Spec, capabilities
+
+ROWS = {row.name: row for row in CATALOG}
+TRAINED = [name for name, row in ROWS.items() if row.kind == "trained"]
+QUICK = {"tsne": {"iterations": 50, "perplexity": 10.0}}
+
+
+def options(name):
+    return QUICK.get(name, {}) | ({"steps": 3, "batch": 32} if name in TRAINED else {})
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, little_digits):
+    """One run of every method on the same 300 digits, made when first asked for."""
+    folder = tmp_path_factory.mktemp("contract")
+    made = {}
+
+    def run(name):
+        if name not in made:
+            made[name] = tacit.fit(name, little_digits, out=folder / name, **options(name))
+        return made[name]
+
+    return run
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_capabilities_keep_their_promises(name, runs, digits_data):
+    run = runs(name)
+    n, shape, able = len(digits_data), digits_data.spec.shape, run.capabilities
+    assert able - {"Invertible"} <= set(ROWS[name].can)
+    assert able, f"{name} can do nothing"
+    if "Encodes" in able:
+        z = run.encode(digits_data)
+        assert z.dtype == torch.float32 and len(z) == n and torch.isfinite(z).all()
+        if "Decodes" in able:
+            assert run.decode(z[:5]).shape == (5, *shape)
+    if "Decodes" in able or "Samples" in able or "Reconstructs" in able:
+        made = run.sample(5) if "Samples" in able else run.reconstruct(digits_data)[:5]
+        assert made.shape == (5, *shape)
+        assert 0 <= made.min() and made.max() <= 1
+    if "Samples" in able:
+        assert torch.equal(run.sample(4, seed=3), run.sample(4, seed=3))
+        assert not torch.equal(run.sample(4, seed=3), run.sample(4, seed=4))
+    if "Density" in able:
+        assert run.log_prob(digits_data).shape == (n,)
+        assert run.bound() in {"exact", "lower", "estimate"}
+    if "Scores" in able:
+        scores = run.score(digits_data)
+        assert scores.shape == (n,) and torch.isfinite(scores).all()
+        assert torch.equal(scores, run.score(digits_data))
+    if "Classifies" in able:
+        assert run.classify(digits_data).shape == (n, 10)
+    if "Clusters" in able:
+        groups = run.assign(digits_data)
+        assert groups.dtype == torch.int64 and groups.shape == (n,) and groups.min() >= -1
+    if "Embeds" in able:
+        assert run.embed(digits_data).shape == (n, 2)
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if "Scores" in row.can])
+def test_noise_is_stranger_than_digits(name, runs, digits_data, tmp_path):
+    run = tacit.fit(name, digits_data, out=tmp_path / name, **options(name) | ({"steps": 300} if name in TRAINED else {}))
+    noise = torch.rand(100, *digits_data.spec.shape, generator=torch.Generator().manual_seed(0))
+    assert run.score(noise).median() > run.score(digits_data).median()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_saved_and_loaded_gives_equal_outputs(name, runs, digits_data):
+    run = runs(name)
+    again = tacit.load(run.path)
+    assert again.capabilities == run.capabilities
+    for key, tensor in run.method.state_dict().items():
+        assert torch.equal(tensor, again.method.state_dict()[key]), key
+    for capability, call in [("Encodes", "encode"), ("Embeds", "embed"), ("Clusters", "assign"), ("Scores", "score"),
+                             ("Classifies", "classify"), ("Reconstructs", "reconstruct")]:
+        if capability in run.capabilities:
+            assert torch.equal(getattr(run, call)(digits_data), getattr(again, call)(digits_data)), call
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_same_seed_same_weights(name, runs, digits_data, tmp_path):
+    first, second = runs(name), tacit.fit(name, digits_data, out=tmp_path / name, **options(name))
+    for key, tensor in first.method.state_dict().items():
+        assert torch.equal(tensor, second.method.state_dict()[key]), key
+
+
+def fresh(name, spec):
+    torch.manual_seed(0)
+    return method_class(name)(spec)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_parameter_has_one_player_and_gets_a_gradient(name, digits_data):
+    method = fresh(name, digits_data.spec)
+    method.clock = Clock(1, 0.5)
+    batch = digits_data.batch(torch.arange(32), method.needs)
+    owners: dict[int, list[str]] = {}
+    for player, module in method.players().items():
+        for parameter in module.parameters():
+            if parameter.requires_grad:
+                owners.setdefault(id(parameter), []).append(player)
+    own = {key: p for key, p in method.named_parameters() if p.requires_grad}
+    assert all(len(owners.get(id(p), [])) == 1 for p in own.values())
+    assert set(method.recipe().optim) == set(method.players())
+    moved = set()
+    for loss in method.losses(batch):
+        assert loss.value.dim() == 0 and torch.isfinite(loss.value)
+        assert not any(t.requires_grad for t in loss.terms.values())
+        loss.value.backward(inputs=[p for p in method.players()[loss.player].parameters() if p.requires_grad])
+        moved.add(loss.player)
+    assert moved == set(method.players())
+    for key, p in own.items():
+        assert p.grad is not None and p.grad.abs().sum() > 0, f"{key} gets no gradient"
+
+
+@pytest.mark.parametrize("name", [n for n in TRAINED if "label" not in ROWS[n].needs])
+def test_labels_are_out_of_sight(name, digits_data):
+    assert digits_data.batch(torch.arange(4), method_class(name).needs).label is None
+
+
+@pytest.mark.parametrize("name", [n for n in TRAINED if "generator" in fresh(n, Spec("image", (1, 8, 8), (0, 1), classes=("a", "b"))).players()])
+def test_generators_turn_never_touches_the_data(name, digits_data):
+    """With x replaced by NaN after the discriminator's turns, the generator's gradients are the same."""
+
+    def gradients(poison):
+        method = fresh(name, digits_data.spec)
+        batch = Batch(digits_data.batch(torch.arange(32)).x.clone())
+        torch.manual_seed(1)
+        found = []
+        for loss in method.losses(batch):
+            own = [p for p in method.players()[loss.player].parameters() if p.requires_grad]
+            method.zero_grad()
+            loss.value.backward(inputs=own)
+            if loss.player == "generator":
+                found += [p.grad.clone() for p in own]
+            elif poison:
+                batch.x.fill_(math.nan)
+        return found
+
+    clean, poisoned = gradients(False), gradients(True)
+    assert clean and all(torch.equal(a, b) for a, b in zip(clean, poisoned, strict=True))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_unacceptable_data_are_refused_in_one_line(name):
+    with pytest.raises(tacit.UserError, match="takes") as caught:
+        method_class(name)(Spec("tokens", (5,), codes=3, classes=("a", "b")))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_option_names_are_nobody_elses(name):
+    import dataclasses
+    import inspect
+
+    from tacit.data.options import ReadOptions
+    from tacit.training.options import TrainOptions
+
+    taken = {f.name for o in (ReadOptions, TrainOptions) for f in dataclasses.fields(o)}
+    taken |= {"out", "overwrite", "resume", "init_from", "config", "dry_run", "debug", "n", "top", "temperature", "label"}
+    own = set(list(inspect.signature(method_class(name)).parameters)[1:])
+    assert not own & taken
+    assert all(p.kind is p.KEYWORD_ONLY for p in list(inspect.signature(method_class(name)).parameters.values())[1:])
+
+
+def test_capabilities_of_an_instance_are_those_of_its_calls():
+    assert capabilities(fresh("kmeans", Spec("vector", (3,)))) == {"Clusters", "Scores"}
