@@ -68,7 +68,8 @@ def test_capabilities_keep_their_promises(name, runs, digits_data):
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if "Scores" in row.can])
 def test_noise_is_stranger_than_digits(name, runs, digits_data, tmp_path):
-    run = tacit.fit(name, digits_data, out=tmp_path / name, **options(name) | ({"steps": 300} if name in TRAINED else {}))
+    steps = {"steps": 300} if name in TRAINED else {}
+    run = tacit.fit(name, digits_data, out=tmp_path / name, **options(name) | steps)
     noise = torch.rand(100, *digits_data.spec.shape, generator=torch.Generator().manual_seed(0))
     assert run.score(noise).median() > run.score(digits_data).median()
 
@@ -127,7 +128,11 @@ def test_labels_are_out_of_sight(name, digits_data):
     assert digits_data.batch(torch.arange(4), method_class(name).needs).label is None
 
 
-@pytest.mark.parametrize("name", [n for n in TRAINED if "generator" in fresh(n, Spec("image", (1, 8, 8), (0, 1), classes=("a", "b"))).players()])
+TWO_CLASSES = Spec("image", (1, 8, 8), (0, 1), classes=("a", "b"))
+GENERATIVE = [name for name in TRAINED if "generator" in fresh(name, TWO_CLASSES).players()]
+
+
+@pytest.mark.parametrize("name", GENERATIVE)
 def test_generators_turn_never_touches_the_data(name, digits_data):
     """With x replaced by NaN after the discriminator's turns, the generator's gradients are the same."""
 
@@ -166,7 +171,7 @@ def test_option_names_are_nobody_elses(name):
     from tacit.training.options import TrainOptions
 
     taken = {f.name for o in (ReadOptions, TrainOptions) for f in dataclasses.fields(o)}
-    taken |= {"out", "overwrite", "resume", "init_from", "config", "dry_run", "debug", "n", "top", "temperature", "label"}
+    taken |= {"out", "overwrite", "resume", "init_from", "config", "dry_run", "debug", "n", "top", "temperature"}
     own = set(list(inspect.signature(method_class(name)).parameters)[1:])
     assert not own & taken
     assert all(p.kind is p.KEYWORD_ONLY for p in list(inspect.signature(method_class(name)).parameters.values())[1:])

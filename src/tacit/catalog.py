@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["CATALOG", "WORDS", "Row", "capability", "method_class", "row", "select"]
 
 WORDS: Mapping[str, tuple[str, ...]] = {
-    "Encodes": ("encode", "represent"),
+    "Encodes": ("encode",),
     "Tokenizes": ("tokenize",),
     "Decodes": ("decode",),
-    "Samples": ("sample", "generate"),
+    "Samples": ("sample",),
     "Density": ("log_prob", "density"),
     "Scores": ("anomaly_score", "score"),
     "Reconstructs": ("reconstruct",),
@@ -28,7 +28,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "Embeds": ("embed", "map"),
     "Illustrates": ("figures",),
 }
-"""What a person may call each capability; the first is the call itself."""
+"""What a person may call each capability; the first is the call itself, the last what lists show."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ CATALOG: tuple[Row, ...] = (
     Row(
         name="kmeans", module="tacit.methods.classical.kmeans", cls="KMeans", family="classical",
         summary="clusters around centres", paper="Lloyd 1982; Arthur & Vassilvitskii 2007",
-        can=("Clusters", "Scores"), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2,
+        can=("Scores", "Clusters"), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2,
     ),
     Row(
         name="gmm", module="tacit.methods.classical.gmm", cls="GMM", family="classical",
@@ -95,34 +95,34 @@ CATALOG: tuple[Row, ...] = (
     Row(
         name="ae", module="tacit.methods.autoencoders.ae", cls="AE", family="autoencoders",
         summary="a narrow code from which samples are restored", paper="Hinton & Salakhutdinov 2006",
-        can=("Encodes", "Decodes", "Scores", "Reconstructs"), accepts=("image", "vector", "map", "table"), cost=50,
+        can=("Encodes", "Decodes", "Scores", "Reconstructs"), accepts=("image", "map", "vector", "table"), cost=50,
     ),
     Row(
         name="vae", module="tacit.methods.autoencoders.vae", cls="VAE", family="autoencoders",
         summary="a smooth latent space, and samples from it", paper="Kingma & Welling 2013",
         can=("Encodes", "Decodes", "Samples", "Density", "Scores", "Reconstructs"),
-        accepts=("image", "vector", "map", "table"), cost=50,
+        accepts=("image", "map", "vector", "table"), cost=50,
     ),
     Row(
         name="gan", module="tacit.methods.adversarial.gan", cls="GAN", family="adversarial",
         summary="a generator against a discriminator", paper="Goodfellow et al. 2014",
-        can=("Decodes", "Samples", "Illustrates"), accepts=("vector", "image", "map", "table"), cost=50,
+        can=("Samples",), accepts=("image", "map", "vector", "table"), cost=50,
     ),
     Row(
         name="dcgan", module="tacit.methods.adversarial.dcgan", cls="DCGAN", family="adversarial",
         summary="a convolutional GAN; its discriminator's features are a representation",
         paper="Radford, Metz & Chintala 2015",
-        can=("Encodes", "Decodes", "Samples"), accepts=("image",), cost=200,
+        can=("Encodes", "Samples"), accepts=("image",), cost=200,
     ),
     Row(
         name="classifier", module="tacit.methods.supervised.classifier", cls="Classifier", family="supervised",
-        summary="names the class of samples, learned from labels", paper="LeCun et al. 1998",
-        can=("Encodes", "Classifies"), accepts=("image", "vector", "map", "table"), needs=("label",), cost=50,
+        summary="names the class of samples, learned from labels", paper="Bridle 1990",
+        can=("Encodes", "Classifies"), accepts=("image", "map", "vector", "table"), needs=("label",), cost=50,
     ),
     Row(
         name="probe", module="tacit.methods.supervised.probe", cls="Probe", family="supervised",
         summary="a linear read-out: how much of the labels a representation holds", paper="Alain & Bengio 2016",
-        can=("Classifies",), accepts=("vector", "map", "image", "table"), needs=("label",), cost=2,
+        can=("Classifies",), accepts=("vector", "map", "image", "table"), needs=("label",), kind="fitted", cost=2,
     ),
 )
 
@@ -185,7 +185,7 @@ def select(can: str | None = None, for_: str | None = None) -> tuple[Row, ...]:
 
     Example:
         >>> [r.name for r in select(can="sample", for_="image")][:2]
-        ['vae', 'dcgan']
+        ['vae', 'gan']
     """
     wanted = capability(can) if can else None
     rows = [r for r in CATALOG if (not wanted or wanted in r.can) and (not for_ or for_ in r.accepts)]

@@ -41,7 +41,7 @@ def test_distances_are_as_small_as_the_librarys() -> None:
     method = KMeans(SPEC, clusters=5, restarts=8)
     method.fit(x)
     reference = Reference(5, n_init=8, random_state=0).fit(x.flatten(1).numpy())
-    assert float(method.anomaly_score(x).square().sum()) == pytest.approx(reference.inertia_, rel=0.01)
+    assert float(method.anomaly_score(x).square().sum()) <= 1.02 * reference.inertia_
 
 
 def test_score_is_the_distance_to_the_nearest_centre() -> None:
@@ -64,9 +64,15 @@ def test_gradients_flow() -> None:
     np.testing.assert_allclose(x.grad.flatten(1).norm(dim=1), 1, rtol=1e-4)  # of a distance
 
 
-def test_very_many_samples_are_fitted_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kmeans, "MANY", 100)
-    test_blobs_are_found()
+def test_of_very_many_samples_a_part_is_tried_and_all_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmeans, "MOST", 1)
+    torch.manual_seed(0)
+    x = torch.rand(10_400, 1, 2, 3)
+    method = KMeans(SPEC, clusters=3, restarts=2)
+    method.fit(x)
+    group = method.assign(x)
+    for k in range(3):  # each centre is the mean of all of its samples
+        torch.testing.assert_close(method.centres[k], x.flatten(1)[group == k].mean(0), atol=2e-3, rtol=0)
 
 
 def test_seed_decides() -> None:

@@ -25,6 +25,11 @@ def blobs(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     return centres[label] + torch.randn(n, 60, generator=generator), label
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tsne, "EARLY", 60)
+
+
 @pytest.fixture(scope="module")
 def fitted() -> TSNE:
     torch.manual_seed(0)

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     warnings.formatwarning = one_line  # a warning is for a person too
     try:
-        dispatch([w for w in words if w != "--debug"], partial(print, flush=True))
+        dispatch([w for w in words if w != "--debug"], silent if shares_work() else partial(print, flush=True))
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Exception, KeyboardInterrupt) as error:
@@ -85,6 +85,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def shares_work() -> bool:
+    """Returns whether this process shares the work of another, which does the talking."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def silent(line: str) -> None:
+    """Says nothing."""
+
+
 def judged(error: BaseException) -> tuple[int, str]:
     """Returns the exit code of an error, and what a person is told."""
     if isinstance(error, TacitError):
@@ -93,6 +102,8 @@ def judged(error: BaseException) -> tuple[int, str]:
         return 130, "interrupted"
     if isinstance(error, OSError) and error.strerror:
         return 1, f"{error.filename or 'the system'}: {error.strerror}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return 1, f"out of memory ({error}); a smaller --batch, --size or --limit takes less"
     return 1, f"{type(error).__name__}: {error}; this is a fault of tacit, --debug shows where"
 
 
@@ -113,7 +124,7 @@ def dispatch(words: list[str], say: Say) -> None:
         return say(f"tacit {version()}")
     if words[0] not in VERBS:
         raise OptionError(f"there is no verb {words[0]!r}.{did_you_mean(words[0], VERBS)} 'tacit --help' lists them")
-    verb: Verb = importlib.import_module(f"tacit.cli.verbs.{words[0]}")  # type: ignore[assignment]
+    verb: Verb = importlib.import_module(f"tacit.cli.verbs.{words[0]}")
     usage = verb.usage(words[1:])
     if asks_help(words):
         return say(help_text(usage).rstrip())

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tacit.errors import did_you_mean
 
-__all__ = ["Option", "accepts_none", "choices", "described", "plain"]
+__all__ = ["Option", "choices", "described", "members", "metavar", "plain", "suggestion"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,6 @@ def members(hint: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if united else (hint,)
 
 
-def accepts_none(hint: Any) -> bool:
-    """Returns whether a hint allows None."""
-    return type(None) in members(hint)
-
-
 def choices(hint: Any) -> tuple[Any, ...]:
     """Returns the values of the literals in a hint.
 
@@ -71,11 +66,11 @@ WORDS = {int: ("N", "a whole number"), float: ("X", "a number"), bool: ("true|fa
 
 
 def described(hint: Any) -> str:
-    """Returns what a hint asks for, in words.
+    """Returns what a hint asks for, in words; that it may be left out need not be said.
 
     Example:
         >>> described(int | None), described(Literal["a", "b"]), described(tuple[float, ...])
-        ('a whole number, or none', 'a or b', 'a number each, separated by commas')
+        ('a whole number', 'a or b', 'a number each, separated by commas')
     """
     parts = []
     for member in members(hint):
@@ -85,7 +80,7 @@ def described(hint: Any) -> str:
             parts.append(f"{described(typing.get_args(member)[0])} each, separated by commas")
         elif member is not type(None):
             parts.append(WORDS[member][1])
-    return " or ".join(parts) + (", or none" if accepts_none(hint) else "")
+    return " or ".join(parts)
 
 
 def metavar(option: Option) -> str:
@@ -108,7 +103,7 @@ def plain(option: Option, value: Any) -> Any:
         (0.25, ['age:number', 'id:ignore'])
     """
     wanted = members(option.hint)
-    if isinstance(value, str) and value.lower() in ("none", "null") and accepts_none(option.hint):
+    if isinstance(value, str) and value.lower() in ("none", "null") and type(None) in wanted:
         return None
     if isinstance(value, str) and any(typing.get_origin(m) in (tuple, list) for m in wanted):
         inner = Option(option.name, typing.get_args(next(m for m in wanted if typing.get_origin(m)))[0])

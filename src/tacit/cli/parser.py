@@ -78,6 +78,11 @@ class Call:
             return self.given[name]
         return next(o.default for o in self.options if o.name == name)
 
+    def group(self, title: str) -> dict[str, Any]:
+        """Returns the values of the options under one heading that were given."""
+        names = {o.name for o in self.options if o.group == title}
+        return {name: value for name, value in self.given.items() if name in names}
+
 
 def asks_help(words: Sequence[str]) -> bool:
     """Returns whether help is asked for."""
@@ -124,7 +129,7 @@ def split(usage: Usage) -> tuple[list[str], dict[str, str]]:
         elif equals or (rest and not rest[0].startswith("--")):
             texts[option.name] = text if equals else rest.pop(0)
         else:
-            raise OptionError(f"{flag} takes {described(option.hint)}, and no value follows it")
+            raise OptionError(f"{flag} takes {option.metavar or described(option.hint)}, and no value follows it")
     return places, texts
 
 
@@ -192,7 +197,8 @@ def value_parser(options: Iterable[Option], **about: Any) -> Any:
         group = parser.add_argument_group(title)
         for option in members:
             flags = ([f"-{option.short}"] if option.short else []) + [option.flag]
-            shown: dict[str, Any] = {"help": explanation(option), "default": option.default}
+            default = None if option.default is ... else option.default
+            shown: dict[str, Any] = {"help": explanation(option), "default": default}
             if option.is_switch:
                 group.add_argument(*reversed(flags), action=ActionYesNo(no_prefix="no-"), **shown)
             else:
@@ -205,7 +211,7 @@ def explanation(option: Option) -> str:
     if option.default is ...:
         return f"{option.help} (must be given)".replace("%", "%%")
     silent = option.default in (None, "", ()) or option.default is False
-    shown = ",".join(map(str, option.default)) if isinstance(option.default, tuple) else option.default
+    shown = ",".join(map(str, option.default)) if isinstance(option.default, tuple) else str(option.default)
     return (option.help + ("" if silent else f" (default: {shown})")).strip().replace("%", "%%")
 
 
@@ -224,5 +230,6 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 def help_text(usage: Usage) -> str:
     """Returns a verb's help."""
-    parser = value_parser((*usage.options, *COMMON), usage=str(usage), description=usage.about, epilog=usage.notes or None)
+    about = {"usage": str(usage), "description": usage.about, "epilog": usage.notes or None}
+    parser = value_parser((*usage.options, *COMMON), **about)
     return str(parser.format_help())

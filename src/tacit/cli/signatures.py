@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import functools
+import operator
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Union
+from types import GenericAlias
+from typing import Any, Literal
 
 from tacit.cli.options import Option
 
@@ -89,10 +91,10 @@ def find_function(module: str, cls: str, function: str) -> tuple[str, ast.ClassD
 
 
 def explained(docstring: str) -> dict[str, str]:
-    """Returns what the ``Arguments:`` of a docstring say of each.
+    r"""Returns what the ``Arguments:`` of a docstring say of each.
 
     Example:
-        >>> explained("What it is.\\n\\nArguments:\\n    beta: Weight of the\\n        second term.\\n    k: Draws.\\n")
+        >>> explained("What it is.\n\nArguments:\n    beta: Weight of the\n        second term.\n    k: Draws.\n")
         {'beta': 'Weight of the second term.', 'k': 'Draws.'}
     """
     section = re.search(r"^Arguments:\n((?: +.*\n|\n)*)", docstring + "\n", re.MULTILINE)
@@ -103,7 +105,7 @@ def explained(docstring: str) -> dict[str, str]:
 def hint(node: ast.AST | None, module: str) -> Any:
     """Returns the type hint that an annotation stands for, or None where its values cannot be written as text."""
     written = tuple(m for part in united(node) if (m := member(part, module)) is not PYTHON_ONLY)
-    return Union[written] if set(written) - {None} else None
+    return functools.reduce(operator.or_, written) if set(written) - {None} else None
 
 
 def united(node: ast.AST | None) -> Iterator[ast.AST]:
@@ -128,7 +130,7 @@ def member(node: ast.AST, module: str) -> Any:
         case ast.Subscript(value=ast.Name(id="Literal"), slice=inside):
             return Literal[ast.literal_eval(inside)]
         case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=inside)):
-            return tuple[tuple(... if isinstance(e, ast.Constant) else hint(e, module) for e in inside)]
+            return GenericAlias(tuple, tuple(... if isinstance(e, ast.Constant) else hint(e, module) for e in inside))
     return PYTHON_ONLY
 
 

@@ -182,7 +182,7 @@ def _kind(x: Array, source: str) -> Kind:
     if x.dtype.kind in "iu" and x.dtype != np.uint8:
         raise DataError(f"{said}: integers that may be pixels or codes; x.astype('uint8') makes images of 0 to 255, "
                         "x.astype('float32') makes maps")
-    if x.ndim == 3 and x.dtype == np.uint8 and shape[2] in (3, 4):
+    if x.ndim == 3 and x.dtype == np.uint8 and shape[2] in (3, 4) and min(shape[:2]) >= 16:
         raise DataError(f"{said}, which is one picture; samples come first: save x[None], or an array of all pictures")
     if x.ndim == 3 or shape[1] in (1, 3, 4) or shape[3] in (1, 3, 4):
         return "image"
@@ -204,7 +204,8 @@ def _pixels(x: Array, source: str) -> Tensor:
     if low < 0 or high > 1:
         mend = "divide by 255" if low >= 0 and high <= 255 else f"(x - {low:.6g}) / {high - low:.6g} brings them there"
         mend = "(x + 1) / 2 brings them there" if low >= -1 and high <= 1 else mend
-        raise DataError(f"{source} holds images of floats in [{low:.6g}, {high:.6g}]; expected [0, 1]: {mend}")
+        raise DataError(f"{source} holds images of floats in [{low:.6g}, {high:.6g}]; expected [0, 1]: {mend}; if they "
+                        "are no images, x.reshape(len(x), -1) makes vectors")
     return image
 
 
@@ -274,7 +275,7 @@ def _npz(path: Path, options: ReadOptions) -> Found:
     """Reads a .npz file: its samples, labels, ids, and what else has one value for each sample."""
     _check_magic(path, b"PK", "a .npz file")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {key: _native(file[key], f"{path}[{key!r}]") for key in file.files}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         raise _unreadable(path, error) from error
@@ -370,7 +371,7 @@ def _native(x: Array, source: str) -> Array:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    if "allow_pickle" in str(error):
+    if "allow_pickle" in str(error) or "Python objects" in str(error):
         return DataError(f"{path} holds pickled objects, which are never loaded; save numbers or strings")
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
     return DataError(f"{path} is damaged or truncated ({first}); save or fetch it again")

@@ -105,7 +105,7 @@ class Data:
     def take(self, index: Tensor) -> Data:
         """Returns the samples at some positions, int64 (n,), as data of their own."""
         places = index.tolist()
-        known = {name: v[index] for name in PER_SAMPLE if isinstance(v := getattr(self, name), Tensor)}
+        known: dict[str, Any] = {name: v[index] for name in PER_SAMPLE if isinstance(v := getattr(self, name), Tensor)}
         digest = hashlib.blake2b(index.numpy().tobytes(), digest_size=8).hexdigest()
         return dataclasses.replace(
             self,

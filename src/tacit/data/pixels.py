@@ -67,23 +67,31 @@ def _filtered(x: Tensor, to: tuple[int, int]) -> Tensor:
 
 
 def recoloured(x: Tensor, colour: Literal["rgb", "grey"]) -> Tensor:
-    """Returns images of three channels or of one.
+    """Returns images of three channels or of one; of four, the last is how much of white they cover.
 
     Arguments:
-        x: Images, uint8 or float in [0, 1], shape (N, 1 or 3, H, W).
+        x: Images, uint8 or float in [0, 1], shape (N, 1, 3 or 4, H, W).
         colour: Which.
 
     Raises:
         DataError: If the images have other channels.
     """
-    channels = x.shape[1]
-    if channels not in (1, 3):
-        raise DataError(f"images of {channels} channels cannot be read as {colour}; take the first three, x[:, :3]")
-    if channels == (3 if colour == "rgb" else 1):
+    if x.shape[1] not in (1, 3, 4):
+        raise DataError(f"images of {x.shape[1]} channels cannot be read as {colour}; keep three, x[:, :3]")
+    if x.shape[1] == 4:
+        x = torch.cat([_over_white(part) for part in x.split(CHUNK)])
+    if x.shape[1] == (3 if colour == "rgb" else 1):
         return x
     if colour == "rgb":
         return x.repeat(1, 3, 1, 1)
     return torch.cat([_grey(part) for part in x.split(CHUNK)])
+
+
+def _over_white(x: Tensor) -> Tensor:
+    colour, alpha = x[:, :3].float(), x[:, 3:].float()
+    white = 255 if x.dtype == torch.uint8 else 1
+    mixed = torch.lerp(torch.full_like(colour, white), colour, alpha / white)
+    return mixed.round_().to(x.dtype) if x.dtype == torch.uint8 else mixed
 
 
 def _grey(x: Tensor) -> Tensor:

@@ -213,7 +213,7 @@ def _sniffed_numbers(name: str, column: Array) -> tuple[Role, str]:
         return "ignore", "one value throughout"
     if len(known) < len(column) or (known != np.floor(known)).any():
         return "number", ""
-    counted = len(known) > 2 and any(np.array_equal(known, np.arange(first, first + len(known))) for first in (0, 1))
+    counted = len(known) >= FEW and any(np.array_equal(known, np.arange(first, first + len(known))) for first in (0, 1))
     if counted:
         return "id", "it counts the rows"
     if name.lower() in ID_NAMES and len(np.unique(known)) == len(known):
@@ -271,14 +271,16 @@ def _lost(sheet: Sheet) -> list[str]:
     if not sheet.skipped:
         return []
     first = sheet.skipped[0]
-    return [f"{len(sheet.skipped):,} rows could not be read and are skipped; {first.name}: {first.reason}"]
+    return [f"rows that could not be read and are skipped: {len(sheet.skipped):,}; {first.name}: {first.reason}"]
 
 
 def _told(table: Mapping[str, Array]) -> list[str]:
     """Returns which features there are, and how much of them is missing."""
-    of = {kind: [n for n, c in table.items() if (c.dtype.kind == "f") == (kind == "numbers")]
-          for kind in ("numbers", "categories")}
-    notes = [f"{len(names):,} {kind}: {_listed(names, most=20)}" for kind, names in of.items() if names]
+    names = {floats: [n for n, c in table.items() if (c.dtype.kind == "f") == floats] for floats in (True, False)}
+    notes = []
+    for floats, one, many in ((True, "number", "numbers"), (False, "category", "categories")):
+        count = len(names[floats])
+        notes += [f"{count:,} {one if count == 1 else many}: {_listed(names[floats], most=20)}"] if count else []
     gone = {n: int(np.isnan(c).sum() if c.dtype.kind == "f" else sum(w == "" for w in c)) for n, c in table.items()}
     missing = [f"{n} {count:,}" for n, count in gone.items() if count]
     return notes + ([f"missing values: {_listed(missing)}"] if missing else [])

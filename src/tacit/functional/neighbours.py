@@ -26,14 +26,15 @@ def nearest(x: Tensor, reference: Tensor, count: int) -> tuple[Tensor, Tensor]:
         >>> index
         tensor([[1, 0]])
     """
-    found = [_nearest(part, reference, count) for part in x.split(ROWS)]
+    centre = reference.mean(0)  # far from zero, cdist would lose distances to cancellation
+    found = [_nearest(part - centre, reference - centre, count) for part in x.split(ROWS)]
     distance, index = zip(*found, strict=True)
     return torch.cat(distance), torch.cat(index)
 
 
 def _nearest(x: Tensor, reference: Tensor, count: int) -> tuple[Tensor, Tensor]:
     index = torch.cdist(x, reference).topk(count, largest=False).indices
-    # cdist loses small distances to cancellation: those that count are taken again, from the differences
+    # small distances are lost all the same: those that count are taken again, from the differences
     distance = torch.linalg.vector_norm(x[:, None] - reference[index], dim=-1)  # (n, count)
     distance, order = distance.sort(dim=1)
     return distance, index.gather(1, order)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import scipy.linalg
 import torch
 from torch import Tensor
 
 __all__ = ["Axes", "principal_axes"]
 
 EXACT = 4_096  # above this side length an eigendecomposition takes minutes
+DOUBLE = 512  # values up to which single precision saves no time that matters
 ROWS = 4_096  # samples that are held in double precision at a time
 
 
@@ -51,13 +53,14 @@ def principal_axes(x: Tensor, count: int) -> Axes:
     mean = sum_over(x, lambda part: part.sum(0)) / len(x)
     total = sum_over(x, lambda part: (part - mean).square().sum()) / len(x)
     if x.shape[1] <= EXACT:
-        square = sum_over(x, lambda part: (part - mean).T @ (part - mean)) / len(x)  # (D, D)
-        variances, columns = torch.linalg.eigh(square)
-        directions = columns.flip(1)[:, :count].T
+        # many products are taken in single, all sums in double precision
+        form = torch.float64 if x.shape[1] <= DOUBLE else torch.float32
+        square = sum_over(x, lambda part: gram((part - mean).to(form).T)) / len(x)  # (D, D)
+        directions, variances = leading(square, count)
     else:
         directions, variances = wide_axes(x, mean, count)
     peak = directions.gather(1, directions.abs().argmax(1, keepdim=True))  # (q, 1)
-    return Axes(mean, directions * peak.sign(), variances.flip(0)[:count].clamp_min(0), total)
+    return Axes(mean, directions * peak.sign(), variances.clamp_min(0), total)
 
 
 def sum_over(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
@@ -70,12 +73,30 @@ def sum_over(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def wide_axes(x: Tensor, mean: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Returns directions by falling and variances by rising order, of samples with very many values."""
+    """Returns directions and variances of samples with very many values."""
     centred = x - mean.to(x.dtype)
     if len(x) <= EXACT:
-        square = (centred @ centred.T).double() / len(x)  # (N, N): its eigenvalues are those of the covariance
-        variances, columns = torch.linalg.eigh(square)
-        directions = (columns.flip(1)[:, :count].T.to(x.dtype) @ centred).double()
+        columns, variances = leading(gram(centred).double() / len(x), count)  # (N, N) has the covariance's eigenvalues
+        directions = (columns.to(x.dtype) @ centred).double()
         return torch.nn.functional.normalize(directions, dim=1), variances
     _, singular, right = torch.svd_lowrank(centred, q=min(count + 16, *x.shape), niter=4)
-    return right[:, :count].T.double(), (singular.double().square() / len(x)).flip(0)
+    return right[:, :count].T.double(), singular[:count].double().square() / len(x)
+
+
+def gram(rows: Tensor) -> Tensor:
+    """Returns the inner products of rows, shape (rows, rows)."""
+    return rows @ rows.T
+
+
+def leading(square: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Returns the eigenvectors of the greatest eigenvalues as rows, and those values, by falling order.
+
+    Where few of many are wanted, the others are not computed.
+    """
+    if len(square) > DOUBLE and 4 * count < len(square):
+        between = (len(square) - count, len(square) - 1)
+        values, columns = map(torch.from_numpy, scipy.linalg.eigh(square.cpu().numpy(), subset_by_index=between))
+        values, columns = values.to(square.device), columns.to(square.device)
+    else:
+        values, columns = torch.linalg.eigh(square)
+    return columns.flip(1)[:, :count].T, values.flip(0)[:count]

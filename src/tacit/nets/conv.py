@@ -66,8 +66,10 @@ class ConvEncoder(nn.Module):
         blocks, channels, (height, breadth) = [], shape[0], shape[1:]
         for i in range(halvings(shape)):
             wider = width * min(2**i, WIDEST)
-            conv = nn.Conv2d(channels, wider, 4, stride=2, padding=1)  # (H, W) -> (H // 2, W // 2)
-            blocks.append(nn.Sequential(conv, norm(wider) if i or norm_first else nn.Identity(), activation()))
+            normed = i > 0 or norm_first
+            bias = not normed or norm is not nn.BatchNorm2d  # which would take it away again
+            conv = nn.Conv2d(channels, wider, 4, stride=2, padding=1, bias=bias)  # (H, W) -> (H // 2, W // 2)
+            blocks.append(nn.Sequential(conv, norm(wider) if normed else nn.Identity(), activation()))
             channels, height, breadth = wider, height // 2, breadth // 2
         self.blocks = nn.ModuleList(blocks)
         self.head = nn.Linear(channels * height * breadth, out)
@@ -120,8 +122,9 @@ class ConvDecoder(nn.Module):
         self.grid = (widths[0], -(-shape[1] // 2**times), -(-shape[2] // 2**times))  # ceil(H / 2^k), ceil(W / 2^k)
         self.stem = nn.Linear(latent, math.prod(self.grid))
         self.stem_norm = nn.Sequential(norm(widths[0]), activation())
+        bias = norm is not nn.BatchNorm2d
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.ConvTranspose2d(n, m, 4, stride=2, padding=1), norm(m), activation())
+            nn.Sequential(nn.ConvTranspose2d(n, m, 4, stride=2, padding=1, bias=bias), norm(m), activation())
             for n, m in zip(widths, widths[1:], strict=False)
         )
         self.head = nn.ConvTranspose2d(widths[-1], shape[0], 4, stride=2, padding=1)

@@ -29,12 +29,12 @@ def steps_in(options: TrainOptions, recipe: Recipe, samples: int) -> tuple[int |
         >>> steps_in(TrainOptions(steps=500, epochs=2), Recipe(batch=100), samples=1000)
         (20, 'epochs')
     """
-    batches = {
-        "steps": options.steps,
-        "epochs": options.epochs and math.ceil(options.epochs * samples / recipe.batch),
-        "samples": options.samples and math.ceil(options.samples / recipe.batch),
+    seen = {
+        "steps": options.steps and options.steps * recipe.batch,
+        "epochs": options.epochs and options.epochs * samples,
+        "samples": options.samples,
     }
-    given = {name: max(1, n) for name, n in batches.items() if n is not None}
+    given = {name: math.ceil(n / recipe.batch) for name, n in seen.items() if n is not None}
     if not given and options.minutes is None:
         return recipe.steps, "steps"
     if not given:
@@ -106,5 +106,5 @@ def round_down(n: float) -> int:
     """Returns the greatest of 1, 2, 5, 10, 20, 50, ... that is not above n, at least 1."""
     if n < 2:
         return 1
-    power = 10 ** int(math.log10(n))
+    power: int = 10 ** int(math.log10(n))
     return max(m * power for m in (1, 2, 5) if m * power <= n)

@@ -30,12 +30,13 @@ class Tally:
 
     Arguments:
         step: Rounds played.
-        samples: Training samples seen, over all devices.
         seconds: Time spent.
         total: Rounds to play; None as long as time alone limits them and the pace is not known.
         budget: The budget that `total` comes from.
+        timed: Whether the minutes were turned into rounds.
         beat: Rounds in about a second, or None as long as the pace is not known.
         micro: Samples per forward.
+        held_out: Last held-out loss.
         best: Least held-out loss.
         best_step: Its step.
         offset: Length in bytes of ``metrics.jsonl``.
@@ -44,12 +45,13 @@ class Tally:
     """
 
     step: int = 0
-    samples: int = 0
     seconds: float = 0.0
     total: int | None = None
     budget: str = "steps"
+    timed: bool = False
     beat: int | None = None
     micro: int = 0
+    held_out: float | None = None
     best: float | None = None
     best_step: int = 0
     offset: int = 0
@@ -140,7 +142,7 @@ def copy_back(live: Iterable[tuple[str, Tensor]], saved: Mapping[str, Tensor], w
         RunError: If a name is missing or unknown, or a shape or type differs.
     """
     own = dict(live)
-    for name in own.keys() ^ saved.keys():
+    for name in sorted(own.keys() ^ saved.keys()):
         where = "is missing from" if name in own else "is unknown in"
         raise RunError(f"{name!r} {where} the saved {what}; resume with the options that the run was started with")
     for name, tensor in own.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -125,6 +126,7 @@ def join(kind: str, devices: int) -> None:
         raise OptionError(f"--devices is {devices}; there are {torch.cuda.device_count()} of cuda")
     from lightning_fabric import Fabric  # takes seconds to import, for one device in vain
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     world = int(os.environ.get("WORLD_SIZE", 0))
     here, nodes = int(os.environ.get("LOCAL_WORLD_SIZE", devices)), 1
     if world:

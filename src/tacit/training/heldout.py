@@ -47,7 +47,7 @@ class HeldOut:
             for part in self.positions.split(chunk):
                 flow = method.losses(self.data.batch(part, self.needs, devices.device))
                 with devices.autocast():
-                    total += len(part) * float(next(flow).value)
+                    total += len(part) * float(next(flow).value.detach())
                 flow.close()
         return total / len(self)
 

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tacit.errors import TrainingError
-from tacit.training.step import Move, not_a_number
+from tacit.training.step import Move, NotFinite
 
 __all__ = ["Journal"]
 
@@ -32,8 +31,9 @@ class Journal:
         self.waiting: list[Move] = []
         self.file = None
         if path is not None:
-            self.file = open(path, "ab")  # noqa: SIM115 - closed by `close`
-            self.file.truncate(offset)
+            self.file = open(path, "ab")
+            self.file.truncate(min(offset, path.stat().st_size))
+            self.file.seek(0, os.SEEK_END)
 
     def add(self, moves: Sequence[Move]) -> None:
         """Notes the moves of a round, without waiting for their numbers."""
@@ -45,14 +45,14 @@ class Journal:
         They are added one after the other, so that the sums do not depend on when this is done.
 
         Raises:
-            TrainingError: If a loss or gradient is not a number.
+            NotFinite: If a loss or gradient is not a number.
         """
         moves, self.waiting = self.waiting, []
         named = [(m, name, t) for m in moves for name, t in
                  [("loss", m.value), ("norm", m.norm), *m.terms.items()]]
         for (move, name, _), number in zip(named, numbers([t for _, _, t in named]), strict=True):
             if name in ("loss", "norm") and not math.isfinite(number):
-                raise TrainingError(not_a_number(move))
+                raise NotFinite(move)
             total, count = self.sums.get(key := f"{move.player}/{name}", (0.0, 0))
             self.sums[key] = total + number, count + 1
 

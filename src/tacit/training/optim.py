@@ -36,13 +36,15 @@ def recipe_with(recipe: Recipe, options: TrainOptions) -> Recipe:
         Recipe(batch=64, steps=5000, ema=None, ...)
     """
     check(options)
-    moves = {k: v for k, v in (("lr", options.lr), ("schedule", options.schedule)) if v is not None}
     return Recipe(
         batch=options.batch or recipe.batch,
         steps=options.steps or recipe.steps,
         ema=recipe.ema if options.ema is None else options.ema or None,
         clip=recipe.clip if options.clip is None else options.clip or None,
-        optim={player: dataclasses.replace(optim, **moves) for player, optim in recipe.optim.items()},
+        optim={
+            player: dataclasses.replace(optim, lr=options.lr or optim.lr, schedule=options.schedule or optim.schedule)
+            for player, optim in recipe.optim.items()
+        },
     )
 
 

@@ -18,7 +18,7 @@ from tacit.training.devices import Devices
 from tacit.training.optim import Player
 from tacit.training.randomness import random_states, restore_random_states
 
-__all__ = ["Game", "Move", "not_a_number"]
+__all__ = ["Game", "Move", "NotFinite"]
 
 FULL = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -40,6 +40,20 @@ class Move:
     value: Tensor
     norm: Tensor
     terms: Mapping[str, Tensor]
+
+
+class NotFinite(TrainingError):
+    """A loss, or the norm of its gradient, is infinite or not a number; nobody has moved since.
+
+    Arguments:
+        move: The move that was not made.
+    """
+
+    def __init__(self, move: Move) -> None:
+        terms = {"loss": move.value, "gradient norm": move.norm, **move.terms}
+        listed = ", ".join(f"{name} {float(value):.4g}" for name, value in terms.items())
+        super().__init__(f"step {move.step:,}: the move of {move.player!r} is not finite ({listed})")
+        self.move = move
 
 
 class Game:
@@ -117,7 +131,7 @@ class Game:
         if len(losses) > 1 and len(named := {loss and loss.player for loss in losses}) > 1:
             raise TacitError(f"{self.title}: micro-batches of one round disagree on who moves "
                              f"({' or '.join(sorted(map(str, named)))}); it may depend on the step, never on the data")
-        return joined(losses)  # type: ignore[arg-type]
+        return joined(losses)
 
     def backward(self, flow: Iterator[Loss], share: float) -> Loss | None:
         """Resumes one micro-batch's game up to its next loss, and adds the gradients of the player named there."""
@@ -148,14 +162,14 @@ class Game:
             loss = self.share(loss, gradients, samples, votes)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         move = Move(self.method.clock.step, loss.player, loss.value, norm, loss.terms)
-        scale = None if self.clip is None else (norm / self.clip).clamp_(min=1)
+        scale = None if self.clip is None else (norm / self.clip).clamp_(min=1).float()
         if self.waits:
             self.bad = torch.maximum(self.bad, (norm + loss.value).isfinite().logical_not().float())
             player.move(scale, self.bad)
         elif math.isfinite(norm.item() + loss.value.item()):
             player.move(scale)
         else:
-            raise TrainingError(not_a_number(move))
+            raise NotFinite(move)
         if loss.after is not None:
             with torch.no_grad():
                 loss.after(loss.stats)
@@ -203,24 +217,21 @@ class Game:
         return type(self.method).__name__
 
 
-def joined(losses: Sequence[Loss]) -> Loss:
-    """Returns the sum of the shares of one turn."""
-    first, *others = losses
-    if not others:
-        return first
-    value = sum((loss.value for loss in others), first.value)
-    terms = {n: sum((loss.terms[n] for loss in others), t) for n, t in first.terms.items()}
-    stats = {n: sum((loss.stats[n] for loss in others), t) for n, t in first.stats.items()}
-    return Loss(first.player, value, terms, stats, first.after)
+def joined(losses: Sequence[Loss | None]) -> Loss | None:
+    """Returns the sum of the shares of one turn, or None of none."""
+    present = [loss for loss in losses if loss is not None]
+    if len(present) < 2:
+        return losses[0]
+    first = present[0]
+    return Loss(
+        first.player,
+        torch.stack([loss.value for loss in present]).sum(),
+        {n: torch.stack([loss.terms[n] for loss in present]).sum(0) for n in first.terms},
+        {n: torch.stack([loss.stats[n] for loss in present]).sum(0) for n in first.stats},
+        first.after,
+    )
 
 
 def out_of_memory(error: RuntimeError) -> bool:
     """Returns whether memory ran out: on an accelerator by its own type, on the CPU by the words."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in FULL)
-
-
-def not_a_number(move: Move) -> str:
-    """Returns what to say of a bad move."""
-    terms = {"loss": move.value, "gradient norm": move.norm, **move.terms}
-    return (f"step {move.step:,}: the move of {move.player!r} is not finite ("
-            f"{', '.join(f'{name} {float(value):.4g}' for name, value in terms.items())})")

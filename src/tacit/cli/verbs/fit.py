@@ -16,6 +16,7 @@ from tacit.errors import OptionError
 
 __all__ = ["run", "usage"]
 
+GROUPS = {"options": "method", "training": "training", "data": "data"}  # each section of a config, as help calls it
 AT_ONCE = ("minutes", "seed", "device", "threads")
 RUN = (
     Option("out", str | None, None, "The run's folder; by default the next number under runs/.", "run", "o", "FOLDER"),
@@ -80,7 +81,7 @@ def usage_of_resuming(words: Sequence[str]) -> Usage:
 
 def method_options(known: Row) -> tuple[Option, ...]:
     """Returns a method's own options, those that only Python can give among them."""
-    return keyword_options(known.module, known.cls, group=known.name)
+    return keyword_options(known.module, known.cls, group="method")
 
 
 def training_options(known: Row | None = None) -> tuple[Option, ...]:
@@ -136,11 +137,10 @@ def plan(call: Call) -> Plan:
     """
     known = row(call.places["METHOD"])
     config = load_config(call["config"]) if call["config"] else Config("")
-    values = {}
-    for section, options in sections_of(known).items():
-        names = {o.name for o in options}
-        given = {k: v for k, v in call.given.items() if k in names}
-        values[section] = config.values(section, options) | given
+    values = {
+        section: config.values(section, options) | call.group(GROUPS[section])
+        for section, options in sections_of(known).items()
+    }
     for option in method_options(known):
         if option.default is ... and option.name not in values["options"]:
             raise OptionError(f"{known.name} needs {option.flag}: {option.help}")

@@ -17,7 +17,8 @@ from tacit.protocol import Bound, Method, Spec
 
 __all__ = ["GMM"]
 
-MOST = 2**25  # values that are fitted, in double precision; of more samples a part is drawn
+MOST = 2**25  # values that are fitted; of more samples a part is drawn
+PRECISE = 2**22  # values up to which the fit runs in double precision
 
 
 class GMM(Method):
@@ -74,11 +75,14 @@ class GMM(Method):
         if len(x) > most:
             notes.append(f"fitted on {most:,} of {len(x):,} samples, drawn at random")
             x = x[torch.randperm(len(x))[:most].to(x.device)]
-        rows = x.flatten(1).double().cpu()
+        rows = x.flatten(1).cpu()
+        rows = rows.double() if rows.numel() <= PRECISE else rows
+        mean = rows.mean(0)  # far from zero, variances would be lost to cancellation
+        rows = rows - mean
         model = GaussianMixture(
             self.components,
             covariance_type=self.covariance,
-            reg_covar=max(self.ridge * float(rows.var(0, correction=0).mean()), 1e-12),
+            reg_covar=max(self.ridge * float(rows.square().mean()), 1e-12),
             max_iter=self.iterations,
             random_state=int(torch.randint(2**31, ())),
         )
@@ -89,7 +93,7 @@ class GMM(Method):
             notes.append(f"not converged after {self.iterations} iterations")
         factors = torch.from_numpy(model.precisions_cholesky_)
         self.weights.copy_(torch.from_numpy(model.weights_))
-        self.means.copy_(torch.from_numpy(model.means_))
+        self.means.copy_(torch.from_numpy(model.means_) + mean)
         self.factors.copy_(factors[:, None] if self.covariance == "spherical" else factors)
         self.note = "; ".join(notes)
 

@@ -10,17 +10,19 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
+from tacit.functional.neighbours import nearest
 from tacit.protocol import Method, Spec
 
 __all__ = ["KMeans"]
 
-MANY = 100_000  # above this number of samples, centres move by mini-batches
+MOST = 2**25  # values that every restart sees; of more samples a part is drawn
 
 
 class KMeans(Method):
     """Clusters around centres.
 
-    The anomaly score is the distance to the nearest centre. More than 100,000 samples are fitted in mini-batches.
+    The anomaly score is the distance to the nearest centre. Of data with more than 2^25 values, the restarts see only as
+    many samples as have so many, but at least 10,000, drawn at random; the best goes on with all.
 
     Arguments:
         spec: What one sample is.
@@ -30,7 +32,6 @@ class KMeans(Method):
     References:
         Lloyd 1982, Least Squares Quantization in PCM, IEEE Trans. Inf. Theory 28(2).
         Arthur & Vassilvitskii 2007, k-means++: The Advantages of Careful Seeding, SODA.
-        Sculley 2010, Web-Scale K-Means Clustering, WWW (mini-batches).
     """
 
     centres: Tensor
@@ -51,22 +52,23 @@ class KMeans(Method):
         """
         if len(x) < self.clusters:
             raise DataError(f"{len(x)} samples cannot make {self.clusters} clusters; set clusters to {len(x)} or less")
-        kind = cluster.KMeans if len(x) <= MANY else cluster.MiniBatchKMeans
-        model = kind(self.clusters, n_init=self.restarts, random_state=int(torch.randint(2**31, ())))
+        rows = x.flatten(1).cpu()
+        most = max(10_000, MOST // self.spec.size, self.clusters)
+        part = rows if len(rows) <= most else rows[torch.randperm(len(rows))[:most]]
+        seed = int(torch.randint(2**31, ()))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct samples than clusters: noted below
-            model.fit(x.flatten(1).cpu().numpy())
+            model = cluster.KMeans(self.clusters, n_init=self.restarts, random_state=seed).fit(part.numpy())
+            if len(part) < len(rows):
+                model = cluster.KMeans(self.clusters, init=model.cluster_centers_, n_init=1).fit(rows.numpy())
         self.centres.copy_(torch.from_numpy(model.cluster_centers_))
         used = len(set(model.labels_.tolist()))
         self.note = "" if used == self.clusters else f"only {used} of {self.clusters} clusters have samples"
 
     def assign(self, x: Tensor) -> Tensor:
         """Returns the nearest centre of each sample, int64 (N,)."""
-        index: Tensor = torch.cdist(x.flatten(1), self.centres).argmin(1)
-        return index
+        return nearest(x.flatten(1), self.centres, 1)[1][:, 0]
 
     def anomaly_score(self, x: Tensor) -> Tensor:
         """Returns the distance to the nearest centre, shape (N,)."""
-        # from the difference: cdist loses small distances to cancellation
-        distance: Tensor = torch.linalg.vector_norm(x.flatten(1) - self.centres[self.assign(x)], dim=1)
-        return distance
+        return nearest(x.flatten(1), self.centres, 1)[0][:, 0]

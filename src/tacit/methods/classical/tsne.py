@@ -19,6 +19,7 @@ __all__ = ["TSNE"]
 AXES = 50  # of more dimensions, the principal ones count
 NEAR = 15  # landmarks among which a new sample is placed: three times their perplexity
 SMALL = 5_000  # landmarks up to which forces are summed over a tree, above on a grid
+EARLY = 250  # rounds of early exaggeration
 
 
 class TSNE(Method):
@@ -99,7 +100,7 @@ def lay_out(reference: Tensor, perplexity: float, iterations: int) -> Tensor:
     """Returns a layout of all landmarks, shape (M, 2), its bounding box centred at 0."""
     open_tsne, affinity = load()
     rows = reference.double().cpu().numpy()
-    jobs = torch.get_num_threads()
+    jobs = threads(len(rows))
     near = affinity.PerplexityBasedNN(
         rows, perplexity=perplexity, method="exact", n_jobs=jobs, knn_kwargs={"algorithm": "brute"}
     )
@@ -109,7 +110,7 @@ def lay_out(reference: Tensor, perplexity: float, iterations: int) -> Tensor:
     start *= 1e-4 / start[:, 0].std()
     forces = "bh" if len(rows) <= SMALL else "fft"
     layout = open_tsne.TSNEEmbedding(start, near, negative_gradient_method=forces, n_jobs=jobs)
-    layout.optimize(250, exaggeration=12, momentum=0.8, inplace=True)
+    layout.optimize(EARLY, exaggeration=12, momentum=0.8, inplace=True)
     layout.optimize(iterations, momentum=0.8, inplace=True)
     places = torch.from_numpy(np.array(layout)).float()
     return places - (places.amax(0) + places.amin(0)) / 2
@@ -124,7 +125,7 @@ def place(distance: Tensor, index: Tensor, places: Tensor) -> Tensor:
         places: Of all landmarks, shape (M, 2).
     """
     open_tsne, affinity = load()
-    jobs = torch.get_num_threads()
+    jobs = threads(len(index))
     pull = affinity.joint_probabilities_nn(
         index.cpu().numpy(), distance.double().cpu().numpy(), [index.shape[1] / 3], symmetrize=False,
         normalization="point-wise", n_reference_samples=len(places), n_jobs=jobs,
@@ -136,6 +137,11 @@ def place(distance: Tensor, index: Tensor, places: Tensor) -> Tensor:
     )
     settled.optimize(100, learning_rate=0.1, exaggeration=1.5, momentum=0.8, max_grad_norm=0.25, inplace=True)
     return torch.from_numpy(np.array(settled)).float()
+
+
+def threads(samples: int) -> int:
+    """Returns how many threads are worth starting in each of hundreds of short rounds."""
+    return torch.get_num_threads() if samples >= 1_000 else 1
 
 
 def load() -> tuple[Any, Any]:

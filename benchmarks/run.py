@@ -1,0 +1,33 @@
+"""Measures everything and writes benchmarks/results.md: ``python -m benchmarks.run [--only steps,...] [--pairs 30]``."""
+
+import argparse
+import datetime
+from pathlib import Path
+
+import torch
+
+from benchmarks import encoding, pairs, peers, reading, steps
+
+PARTS = {"steps": steps.run, "peers": peers.run, "encoding": encoding.run, "reading": lambda: reading.run(30)}
+RESULTS = Path(__file__).parent / "results.md"
+START, END = "<!-- timings -->", "<!-- end of timings -->"
+
+
+def main() -> None:
+    """Runs the chosen parts and replaces the table of timings."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default=",".join(PARTS), help="parts to run")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    print(pairs.HEADER)
+    rows = [ratio.row() for part in given.only.split(",") for ratio in PARTS[part]()]
+    text = RESULTS.read_text() if RESULTS.exists() else f"# Results\n\n{START}\n{END}\n"
+    before, rest = text.split(START)
+    table = "\n".join([f"{datetime.date.today()}, {pairs.machine()}.", "", pairs.HEADER, *rows])
+    if set(given.only.split(",")) == set(PARTS):
+        RESULTS.write_text(f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}")
+
+
+if __name__ == "__main__":
+    main()

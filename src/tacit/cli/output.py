@@ -1,0 +1,74 @@
+"""Where a verb's files go: beside the run, numbered, and nothing is overwritten in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tacit.errors import OptionError, RunError
+from tacit.runs.folder import write_atomically
+
+__all__ = ["SUFFIXES", "Say", "check_free", "place", "write_arrays", "write_table"]
+
+Say = Callable[[str], None]
+"""Shows a line to a person."""
+
+SUFFIXES = (".csv", ".npz", ".png")
+
+
+def place(out: str | None, home: Path, stem: str, suffix: str, *, overwrite: bool = False) -> Path:
+    """Returns the file to write: `out` itself where it is a file's name, else the next number in a folder.
+
+    Arguments:
+        out: What -o gives: a file's name, a folder, or None for the folder `home`.
+        home: The folder where nothing else is asked for.
+        stem: What a numbered file's name begins with.
+        suffix: What it ends with.
+        overwrite: Whether a file at `out` may be replaced.
+
+    Raises:
+        OptionError: If `out` names another type of file.
+        RunError: If `out` is there already.
+    """
+    if out is not None and Path(out).suffix.lower() in SUFFIXES and not Path(out).is_dir():
+        path = Path(out)
+        if path.suffix.lower() != suffix:
+            raise OptionError(f"what comes here is written as {suffix}; -o names {out}")
+        check_free(path, overwrite=overwrite)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+    folder = home if out is None else Path(out)
+    if folder.is_file():
+        raise RunError(f"{folder} is a file; -o takes a folder, or a name that ends in {suffix}")
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = (re.match(rf"{stem}-(\d+)\.", file.name) for file in folder.iterdir())
+    return folder / f"{stem}-{1 + max((int(m[1]) for m in taken if m), default=0):04d}{suffix}"
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Raises `RunError` if a file is there that may not be replaced."""
+    if path.exists() and not overwrite:
+        raise RunError(f"{path} is there already; --overwrite replaces it, another -o leaves it")
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Writes named arrays, and never objects, to an .npz file."""
+    import numpy as np
+
+    with write_atomically(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
+
+
+def write_table(path: Path, columns: Mapping[str, Any]) -> None:
+    """Writes columns of equal length, numbers or words, to a .csv file."""
+    import numpy as np
+
+    from tacit.data.sheets import write_csv
+
+    def plain(column: Any) -> Any:
+        return np.array(column, dtype=object) if isinstance(column, list) else np.asarray(column)
+
+    with write_atomically(path) as temporary:
+        write_csv(temporary, {name: plain(column) for name, column in columns.items()})

@@ -1,0 +1,194 @@
+"""From what a reader found to samples: labels, split, coding, partners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tacit.data import coding, labels, partners
+from tacit.data.dataset import Data
+from tacit.data.duplicates import equal_rows
+from tacit.data.fingerprint import fingerprint
+from tacit.data.layout import Layout, layout
+from tacit.data.options import ReadOptions
+from tacit.data.progress import Say
+from tacit.data.raw import Raw
+from tacit.data.resident import said_skipped
+from tacit.data.splits import drawn, split
+from tacit.errors import DataError
+from tacit.protocol import Spec
+
+__all__ = ["Read", "assemble"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A source that was read.
+
+    Arguments:
+        source: As it was given.
+        raw: What its reader found.
+        named: Whether the reader took the labels from the column that the options name.
+    """
+
+    source: str
+    raw: Raw
+    named: bool = False
+
+
+def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair: Read | None = None,
+             target: Read | None = None) -> Data:
+    """Returns the samples of a source, labelled, split and coded.
+
+    Arguments:
+        read: The source.
+        options: How it was read.
+        like: What a run was fitted on, and these samples have to be like.
+        say: Where everything that was assumed is told.
+        pair: The source of the samples' partners.
+        target: The source of the samples of another domain.
+
+    Raises:
+        DataError: If the source holds too little, or labels or columns that are asked for are not there.
+        OptionError: If an option has a value that it cannot have.
+    """
+    raw, pairs = _labelled(_limited(read, options), options), None
+    if pair is not None:
+        raw, pairs, notes = partners.matched(raw, pair.raw)
+        raw = _noted(raw, notes, fingerprint(raw.fingerprint, pair.raw.fingerprint))
+    domain = None
+    if target is not None:
+        raw, domain = partners.appended(raw, _labelled(_limited(target, options), options))
+    _check_count(raw, read.source, like)
+    out, notes = split(raw, options, *_same(raw))
+    held_out = torch.from_numpy(out)
+    if out.all() and like is None:
+        raise DataError(f"all {len(out):,} samples of {read.source} are held out and none is left to learn from; give "
+                        "a smaller --split or finer groups")
+    label, classes, more = _classes(raw, options, like, held_out, domain)
+    spec, x, coded = _coded(raw, out, like, read.source)
+    data = Data(
+        raw.name, read.source, raw.fingerprint, replace(spec, classes=classes), x, raw.ids, held_out, label,
+        raw.columns, pairs, domain, tuple([*raw.notes, *notes, *more, *coded]), tuple(raw.skipped), raw.folder,
+        options.to_dict(),
+    )
+    _tell(data, say)
+    return data
+
+
+def _limited(read: Read, options: ReadOptions) -> Read:
+    if options.limit is None or options.limit >= len(read.raw.ids):
+        return read
+    index = drawn(read.raw.ids, options.limit, options.split_seed)
+    note = f"{len(index):,} of {len(read.raw.ids):,} samples are read (--limit)"
+    return replace(read, raw=_noted(partners.subset(read.raw, index), [note]))
+
+
+def _labelled(read: Read, options: ReadOptions) -> Raw:
+    """Returns what was read with the words for its classes, and with the held-out samples that its folders name."""
+    raw = read.raw
+    found = layout(raw.ids) if "folder" in raw.columns else None
+    words, notes = labels.choose(raw, options, found, read.named)
+    if raw.held_out is None and found is not None and found.held_out is not None:
+        raw = replace(raw, held_out=found.held_out)
+        notes = [_parts(found), *notes]
+    return replace(_noted(raw, notes), label=words)
+
+
+def _parts(found: Layout) -> str:
+    counts = " and ".join(f"{name}/ ({n:,} samples)" for name, n in found.parts.items())
+    return f"the folders are parts, not classes: {counts} beside training samples"
+
+
+def _noted(raw: Raw, notes: Sequence[str], mark: str | None = None) -> Raw:
+    return replace(raw, notes=[*raw.notes, *notes], fingerprint=mark or raw.fingerprint)
+
+
+def _check_count(raw: Raw, source: str, like: Spec | None) -> None:
+    if not raw.ids:
+        raise DataError(f"{source} holds no sample that can be read")
+    if len(raw.ids) == 1 and like is None:
+        raise DataError(f"{source} holds a single sample, {raw.ids[0]}; a method learns from many: give their folder, "
+                        "archive or table")
+
+
+# Duplicates ----------------------------------------------------------------------------------------------------------
+
+
+def _same(raw: Raw) -> tuple[Array, list[str]]:
+    """Returns for each sample the position of the first of its duplicates, and notes."""
+    if raw.keys is not None:
+        _, first, place = np.unique(raw.keys, return_index=True, return_inverse=True)
+        return first[place], []
+    same = equal_rows(raw.x if raw.x is not None else _codes(raw))
+    different = int((same == np.arange(len(same))).sum())
+    if 2 * different < len(same) and raw.kind != "image":
+        return np.arange(len(same)), [f"only {different:,} of {len(same):,} samples differ, so equal ones are taken "
+                                      "for coincidence and not for duplicates"]
+    return same, []
+
+
+def _codes(raw: Raw) -> Tensor:
+    """Returns a table's rows as numbers that are equal where the rows are, float64 (N, D)."""
+    table = raw.table or {}
+    columns = [c if c.dtype.kind == "f" else np.unique(c.astype(str), return_inverse=True)[1] for c in table.values()]
+    return torch.from_numpy(np.stack([c.astype(np.float64) for c in columns], axis=1))
+
+
+# Classes and coding --------------------------------------------------------------------------------------------------
+
+
+def _classes(raw: Raw, options: ReadOptions, like: Spec | None, held_out: Tensor, domain: Tensor | None
+             ) -> tuple[Tensor | None, tuple[str, ...], list[str]]:
+    label, classes, notes = labels.as_classes(raw.label, like.classes if like else ())
+    if label is None:
+        return None, classes, notes
+    if options.label_count is not None:
+        label, more = labels.few(label, held_out, raw.ids, options.label_count, options.split_seed)
+        notes = notes + more
+    hidden = (domain == 1) & ~held_out & (label >= 0) if domain is not None else torch.zeros(0, dtype=torch.bool)
+    if hidden.any():
+        label = label.masked_fill(hidden, -1)
+        notes = [*notes, f"{int(hidden.sum()):,} labels of the target domain are hidden; held-out samples keep theirs"]
+    return label, classes, notes
+
+
+def _coded(raw: Raw, held_out: Array, like: Spec | None, source: str) -> tuple[Spec, Tensor, list[str]]:
+    """Returns what a method sees of one sample, the samples, and notes."""
+    if raw.table is not None:
+        if like is None:
+            return *coding.encode(raw.table, ~held_out), []
+        _check_like(Spec("table", like.shape), like, source)
+        x, notes = coding.encode_like(raw.table, like)
+        return like, x, notes
+    if raw.x is None:
+        raise DataError(f"{source} holds nothing that a method could see")
+    codes = int(raw.x.max()) + 1 if raw.kind in ("codes", "tokens") else 0
+    spec = Spec(raw.kind, tuple(raw.x.shape[1:]), raw.range, codes)
+    if like is None:
+        return spec, raw.x, []
+    _check_like(spec, like, source)
+    return like, raw.x, []
+
+
+def _check_like(spec: Spec, like: Spec, source: str) -> None:
+    if (spec.kind, spec.shape) != (like.kind, like.shape):
+        raise DataError(f"{source} holds {spec}, and the run was fitted on {like}; give data of that kind and shape")
+    if spec.codes > like.codes:
+        raise DataError(f"{source} holds codes up to {spec.codes - 1}; the run knows 0 to {like.codes - 1}")
+
+
+def _tell(data: Data, say: Say) -> None:
+    shape = " x ".join(map(str, data.spec.shape))
+    say(f"{data.source}: {len(data):,} samples, {data.spec.kind} {shape}")
+    for note in data.notes:
+        say(note)
+    if data.skipped:
+        say(said_skipped(data.skipped))

@@ -1,0 +1,231 @@
+"""Augmentation of images: tensor code over a whole batch, on its device, with parameters of its own for each sample."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from tacit.errors import OptionError, did_you_mean
+
+__all__ = ["OPERATIONS", "Augment", "affine", "blur", "colour", "crop", "erase", "flip", "noise"]
+
+Operation = Callable[[Tensor, Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Operations, one after the other, on images (N, C, H, W) in [0, 1]; all randomness comes from the generator.
+
+    Arguments:
+        names: Of `OPERATIONS`, in the order in which they act.
+
+    Example:
+        >>> augment = Augment.parse("flip,crop")
+        >>> augment(torch.rand(4, 3, 8, 8), Generator().manual_seed(0)).shape
+        torch.Size([4, 3, 8, 8])
+    """
+
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, listed: str) -> Self:
+        """Reads names that commas separate.
+
+        Raises:
+            OptionError: If a name is unknown.
+        """
+        names = tuple(name.strip() for name in listed.split(",") if name.strip())
+        for name in names:
+            if name not in OPERATIONS:
+                raise OptionError(f"augmentation {name!r} is unknown; there are {', '.join(OPERATIONS)}."
+                                  + did_you_mean(name, OPERATIONS))
+        return cls(names)
+
+    def __bool__(self) -> bool:
+        """Returns whether there is anything to do."""
+        return bool(self.names)
+
+    def __str__(self) -> str:
+        """Returns what `parse` reads."""
+        return ",".join(self.names)
+
+    def __call__(self, x: Tensor, generator: Generator) -> Tensor:
+        """Returns images of the same shape and range."""
+        for name in self.names:
+            x = OPERATIONS[name](x, generator)
+        return x
+
+
+def crop(x: Tensor, generator: Generator, share: float = 1 / 8, reflect: bool = True) -> Tensor:
+    """Returns images shifted by whole pixels: a crop out of the padded image.
+
+    Arguments:
+        x: Images, (N, C, H, W).
+        generator: Of the shifts.
+        share: Greatest shift in heights and widths.
+        reflect: Whether the padding is the mirrored image; otherwise it is 0.
+    """
+    n, c, h, w = x.shape
+    down, right = (_shift(x, generator, size, share) for size in (h, w))  # each (N, 1)
+    rows = torch.arange(h, device=x.device) + down  # (N, H)
+    columns = torch.arange(w, device=x.device) + right  # (N, W)
+    place = _mirrored(rows, h)[:, :, None] * w + _mirrored(columns, w)[:, None, :]  # (N, H, W)
+    moved = x.flatten(2).gather(2, place.view(n, 1, h * w).expand(n, c, h * w)).view(n, c, h, w)
+    if reflect:
+        return moved
+    inside = ((rows >= 0) & (rows < h))[:, None, :, None] & ((columns >= 0) & (columns < w))[:, None, None, :]
+    return moved * inside
+
+
+def flip(x: Tensor, generator: Generator, share: float = 0.5) -> Tensor:
+    """Returns images of which a share, drawn one by one, is mirrored left to right."""
+    return torch.where(_uniform(x, generator) < share, x.flip(3), x)
+
+
+def affine(x: Tensor, generator: Generator, degrees: float = 10.0, zoom: float = 0.1, share: float = 1 / 16) -> Tensor:
+    """Returns images turned, zoomed and shifted, mirrored at the border.
+
+    Arguments:
+        x: Images, (N, C, H, W).
+        generator: Of the parameters.
+        degrees: Greatest angle either way.
+        zoom: Greatest change of size either way, as a share.
+        share: Greatest shift either way in heights and widths.
+    """
+    h, w = x.shape[2:]
+    angle = math.radians(degrees) * _uniform(x, generator, -1, 1).view(-1)
+    size = 1 + zoom * _uniform(x, generator, -1, 1).view(-1)
+    right, down = (2 * share * _uniform(x, generator, -1, 1).view(-1) for _ in range(2))  # the image spans [-1, 1]
+    cos, sin = angle.cos() / size, angle.sin() / size
+    theta = torch.stack([cos, -sin * (h / w), right, sin * (w / h), cos, down], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)  # (N, H, W, 2)
+    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False).clamp(0, 1)
+
+
+def colour(x: Tensor, generator: Generator, brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.3,
+           hue: float = 0.05) -> Tensor:
+    """Returns images of changed brightness and contrast and, where they have three channels, saturation and hue.
+
+    Arguments:
+        x: Images, (N, C, H, W).
+        generator: Of the parameters.
+        brightness: Greatest change either way, as a share.
+        contrast: Greatest change either way around the image's mean, as a share.
+        saturation: Greatest change either way, as a share.
+        hue: Greatest turn of the hue either way, in full turns.
+    """
+    if x.shape[1] == 3:
+        chroma = 1 + saturation * _uniform(x, generator, -1, 1).view(-1)
+        turn = 2 * math.pi * hue * _uniform(x, generator, -1, 1).view(-1)
+        x = torch.bmm(_colour_matrix(chroma, turn), x.flatten(2)).view_as(x)  # (N, 3, 3) x (N, 3, H W)
+    x = x * (1 + brightness * _uniform(x, generator, -1, 1))
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return torch.lerp(mean, x, 1 + contrast * _uniform(x, generator, -1, 1)).clamp(0, 1)
+
+
+def blur(x: Tensor, generator: Generator, share: float = 1 / 32) -> Tensor:
+    """Returns images blurred by Gaussians.
+
+    Arguments:
+        x: Images, (N, C, H, W).
+        generator: Of the Gaussians' widths.
+        share: Greatest standard deviation, in heights or widths, whichever is greater.
+    """
+    n, c, h, w = x.shape
+    widest = share * max(h, w)
+    reach = math.ceil(3 * widest)
+    sigma = _uniform(x, generator, 0.05 * widest, widest).view(-1, 1)
+    offsets = torch.arange(-reach, reach + 1, device=x.device)
+    weight = torch.softmax(-0.5 * (offsets / sigma) ** 2, dim=1)  # (N, K): a Gaussian that sums to 1
+    weight = weight.repeat_interleave(c, 0).view(n * c, 1, 1, -1)
+    padded = F.pad(x, (reach, reach, reach, reach), mode="replicate").reshape(1, n * c, h + 2 * reach, w + 2 * reach)
+    across = F.conv2d(padded, weight, groups=n * c)  # (1, N C, H + 2 reach, W)
+    return F.conv2d(across, weight.transpose(2, 3), groups=n * c).view(n, c, h, w).clamp(0, 1)
+
+
+def noise(x: Tensor, generator: Generator, most: float = 0.1) -> Tensor:
+    """Returns images with Gaussian noise whose standard deviation is drawn from 0 to `most`."""
+    grain = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
+    return (x + _uniform(x, generator, 0, most) * grain).clamp(0, 1)
+
+
+def erase(x: Tensor, generator: Generator, share: float = 0.5, least: float = 0.02, most: float = 0.2) -> Tensor:
+    """Returns images of which a share, drawn one by one, has a rectangle replaced by noise.
+
+    Arguments:
+        x: Images, (N, C, H, W).
+        generator: Of the rectangles and the noise.
+        share: Of images that lose a rectangle.
+        least: Least area of the rectangle, of the image's.
+        most: Greatest area.
+
+    References:
+        Zhong et al., Random Erasing Data Augmentation, 2017, arXiv 1708.04896.
+    """
+    h, w = x.shape[2:]
+    area = _uniform(x, generator, least, most)
+    stretch = _uniform(x, generator, -0.5, 0.5).exp2()  # root of height over width, in image heights and widths
+    rows = _span(x, generator, h, area.sqrt() * stretch).view(-1, 1, h, 1)
+    columns = _span(x, generator, w, area.sqrt() / stretch).view(-1, 1, 1, w)
+    gone = rows & columns & (_uniform(x, generator) < share)  # (N, 1, H, W)
+    grain = torch.rand(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
+    return torch.where(gone, grain, x)
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "crop": crop,
+    "flip": flip,
+    "affine": affine,
+    "colour": colour,
+    "blur": blur,
+    "noise": noise,
+    "erase": erase,
+}
+
+
+def _uniform(x: Tensor, generator: Generator, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """Returns one number in [low, high) for each sample, (N, 1, 1, 1)."""
+    drawn = torch.rand(len(x), 1, 1, 1, generator=generator, device=generator.device, dtype=x.dtype)
+    return drawn.to(x.device).mul_(high - low).add_(low)
+
+
+def _shift(x: Tensor, generator: Generator, size: int, share: float) -> Tensor:
+    """Returns one whole number of pixels in [-share size, share size] for each sample, (N, 1)."""
+    most = min(round(share * size), size - 1)
+    drawn = torch.randint(-most, most + 1, (len(x), 1), generator=generator, device=generator.device)
+    return drawn.to(x.device)
+
+
+def _mirrored(place: Tensor, size: int) -> Tensor:
+    """Returns places outside [0, size) mirrored at the first and the last."""
+    return (size - 1) - ((size - 1) - place.abs()).abs()
+
+
+def _span(x: Tensor, generator: Generator, size: int, share: Tensor) -> Tensor:
+    """Returns which of `size` pixels lie in a span that covers a share of them at a random place, (N, size)."""
+    length = (share.view(-1, 1) * size).clamp(1, size)
+    start = _uniform(x, generator).view(-1, 1) * (size - length)
+    middle = torch.arange(size, device=x.device) + 0.5
+    return (middle >= start) & (middle < start + length)
+
+
+def _colour_matrix(chroma: Tensor, turn: Tensor) -> Tensor:
+    """Returns matrices on RGB that scale (N,) and turn (N,) the plane of colours and keep greys, (N, 3, 3)."""
+    there, back = _yiq(chroma.device, chroma.dtype)
+    cos, sin, zero = chroma * turn.cos(), chroma * turn.sin(), torch.zeros_like(turn)
+    inner = torch.stack([zero + 1, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).view(-1, 3, 3)
+    return back @ inner @ there
+
+
+@functools.cache
+def _yiq(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Returns the matrix from RGB to luma and two axes of colour, and its inverse."""
+    there = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], dtype=torch.float64)
+    return there.to(device, dtype), there.inverse().to(device, dtype)

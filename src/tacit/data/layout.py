@@ -1,0 +1,81 @@
+"""What the folders of a source mean: wrappers, parts as train and val, classes, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Layout", "layout", "never_a_class"]
+
+TRAIN = {"train", "training"}
+HELD_OUT = {"val", "valid", "validation", "test", "testing"}
+NO_CLASS = TRAIN | HELD_OUT | {"images", "imgs", "img", "masks", "mask", "data", "dataset"}
+YEAR, MONTH, DAY = r"(19|20)\d\d", r"(0?[1-9]|1[0-2])", r"(0?[1-9]|[12]\d|3[01])"
+DATE = re.compile(rf"{YEAR}([-_. ]?{MONTH}([-_. ]?{DAY})?)?|{DAY}[-_.]{MONTH}[-_.]{YEAR}|{MONTH}[-_.]{YEAR}")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Ids, read as paths.
+
+    Arguments:
+        inner: Each id below the folders that wrap everything, and below its part.
+        top: The folder of each sample that may be its class, None where there is none.
+        held_out: Whether each sample lies in a folder as ``val`` or ``test`` beside ``train``, bool (N,); or None.
+        parts: Those folders, with their numbers of samples.
+        passed: Names of folders that are never classes, where samples lie in them.
+    """
+
+    inner: Sequence[str]
+    top: Sequence[str | None]
+    held_out: np.ndarray[Any, Any] | None
+    parts: dict[str, int]
+    passed: Sequence[str]
+
+
+def never_a_class(name: str) -> bool:
+    """Returns whether a folder's name says what lies in it, or when it was taken, rather than what is seen.
+
+    Example:
+        >>> [never_a_class(n) for n in ("images", "2023-05-01", "202305", "cat", "7")]
+        [True, True, True, False, False]
+    """
+    return name.lower() in NO_CLASS or bool(DATE.fullmatch(name))
+
+
+def layout(ids: Sequence[str]) -> Layout:
+    """Returns what the folders of relative paths mean.
+
+    Example:
+        >>> found = layout(["cats/train/tom/1.png", "cats/val/tom/2.png"])
+        >>> found.top, found.held_out.tolist(), found.parts
+        (['tom', 'tom'], [False, True], {'val': 1})
+    """
+    paths = _unwrapped([i.split("/") for i in ids])
+    first = [p[0].lower() if len(p) > 1 else "" for p in paths]
+    names = set(first)
+    held_out, parts = None, dict[str, int]()
+    if names & TRAIN and names & HELD_OUT:
+        held_out = np.array([name in HELD_OUT for name in first])
+        parts = {name: first.count(name) for name in sorted(names & HELD_OUT)}
+        paths = [p[1:] if name in TRAIN | HELD_OUT else p for p, name in zip(paths, first, strict=True)]
+        paths = _unwrapped(paths)
+    top = [p[0] if len(p) > 1 else None for p in paths]
+    passed = sorted({name for name in top if name is not None and never_a_class(name)})
+    top = [None if name in passed else name for name in top]
+    return Layout(["/".join(p) for p in paths], top, held_out, parts, passed)
+
+
+def _unwrapped(paths: list[list[str]]) -> list[list[str]]:
+    """Returns paths below the folders that hold everything."""
+    if not paths:
+        return paths
+    low, high = min(paths), max(paths)  # what these share, all share
+    shared = 0
+    while shared < min(len(low), len(high)) - 1 and low[shared] == high[shared]:
+        shared += 1
+    return [p[shared:] for p in paths] if shared else paths
