@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
-from tacit.functional.divergences import discriminator_value, jensen_shannon, kl_standard_normal
-from tacit.functional.likelihoods import gaussian
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
+
+from tacit.functional.divergences import discriminator_value, jensen_shannon, kl_standard_normal
+from tacit.functional.likelihoods import gaussian
 
 GRID = torch.linspace(-12, 14, 26_001, dtype=torch.float64)[:, None]
 CELL = 1e-3

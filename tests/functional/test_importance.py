@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from tacit.functional.importance import effective_draws, log_mean_exp
 
 

@@ -2,9 +2,10 @@ import math
 
 import pytest
 import torch
-from tacit.functional import likelihoods
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal
+
+from tacit.functional import likelihoods
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from tacit.functional.noise import normal, uniform
 
 CPU = torch.device("cpu")

@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
+
 from tacit.functional import rows
 from tacit.functional.rows import Layout
 from tacit.protocol import Column
-from torch import Tensor
 
 COLUMNS = (
     Column("age", "number", 0),

@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy
+
 from tacit.errors import DataError
 from tacit.methods.autoencoders.ae import AE
 from tacit.protocol import Batch, Column, Spec, capabilities
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy
 
 IMAGE = Spec("image", (1, 8, 8), (0.0, 1.0))
 TABLE = Spec("table", (4,), columns=(Column("a", "number", 0), Column("b", "category", 1, ("x", "y", "z"))))
@@ -67,7 +68,7 @@ def test_without_hidden_layers_it_finds_the_principal_plane() -> None:
         loss_of(ae, x).backward()
         return loss_of(ae, x)
 
-    lbfgs.step(closure)  # type: ignore[no-untyped-call]
+    lbfgs.step(closure)
     assert least <= loss_of(ae, x) * (1 + 1e-5) and loss_of(ae, x) < 1.01 * least
 
 

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from tacit.errors import DataError, OptionError
 from tacit.methods.adversarial.dcgan import DCGAN
 from tacit.protocol import Batch, Spec, capabilities
-from torch import Tensor, nn
 
 
 def image(height: int, width: int | None = None, channels: int = 1) -> Spec:
@@ -26,10 +27,10 @@ def test_initial_weights() -> None:
     for conv in of_kind(dcgan, nn.Conv2d) + of_kind(dcgan, nn.ConvTranspose2d) + of_kind(dcgan, nn.Linear):
         assert isinstance(conv.weight, Tensor)
         assert abs(conv.weight.mean()) < 0.004 and 0.015 < conv.weight.std() < 0.025
-        assert conv.bias is None or not conv.bias.any()  # type: ignore[operator]
-    gains = torch.cat([m.weight for m in of_kind(dcgan, nn.BatchNorm2d)])  # type: ignore[misc]
+        assert conv.bias is None or not conv.bias.any()
+    gains = torch.cat([m.weight for m in of_kind(dcgan, nn.BatchNorm2d)])
     assert abs(gains.mean() - 1) < 0.01 and 0.012 < gains.std() < 0.028
-    assert all(not m.bias.any() for m in of_kind(dcgan, nn.BatchNorm2d))  # type: ignore[operator]
+    assert all(not m.bias.any() for m in of_kind(dcgan, nn.BatchNorm2d))
 
 
 def test_architecture_of_the_paper_at_64() -> None:
@@ -86,7 +87,7 @@ def test_the_generators_turn_never_touches_the_data() -> None:
             batch.x.fill_(math.nan)
         next(game).value.backward(inputs=list(dcgan.generator.parameters()))
         gradients.append([p.grad for p in dcgan.generator.parameters()])
-    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))  # type: ignore[arg-type]
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 
 
 def test_in_evaluation_a_sample_does_not_depend_on_the_others() -> None:

@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from tacit.functional.divergences import discriminator_value
 from tacit.functional.likelihoods import gaussian
 from tacit.methods.adversarial.gan import GAN
 from tacit.protocol import Batch, Column, Spec, capabilities
-from torch import Tensor, nn
 
 LINE = Spec("vector", (1,))
 IMAGE = Spec("image", (1, 8, 8), (0.0, 1.0))

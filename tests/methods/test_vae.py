@@ -6,13 +6,14 @@ import math
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, MultivariateNormal, Normal
+
 from tacit.errors import DataError, OptionError
 from tacit.functional.divergences import kl_standard_normal
 from tacit.functional.importance import effective_draws
 from tacit.methods.autoencoders.vae import VAE
 from tacit.protocol import Batch, Clock, Column, Loss, Spec, capabilities
-from torch import Tensor, nn
-from torch.distributions import Bernoulli, MultivariateNormal, Normal
 
 VECTOR = Spec("vector", (5,))
 IMAGE = Spec("image", (1, 8, 8), (0.0, 1.0))
@@ -46,7 +47,7 @@ def ppca_vae(x: Tensor, d: int = 2) -> tuple[VAE, MultivariateNormal]:
     encoder, decoder = nn.Linear(5, 2 * d), nn.Linear(d, 5)
     vae = VAE(VECTOR, latent=d, sigma=s2.sqrt().item(), encoder=encoder, decoder=decoder).double()
     with torch.no_grad():
-        vae.observation.log_sigma.fill_(0.5 * s2.log())  # type: ignore[operator]
+        vae.observation.log_sigma.fill_(0.5 * s2.log())
         encoder.weight[:d] = w.T / values[:d, None]
         encoder.bias[:d] = -(w.T / values[:d, None]) @ mean
         encoder.weight[d:] = 0
@@ -67,7 +68,7 @@ def test_the_elbo_of_the_linear_vae_is_the_likelihood_of_ppca() -> None:
         mean, log_var = vae.posterior(x)
         weight = vae.decoder.weight
         assert isinstance(weight, Tensor)
-        spread = 0.5 * (log_var.exp() @ weight.square().sum(0)) * (-2 * vae.observation.log_sigma).exp()  # type: ignore[operator]
+        spread = 0.5 * (log_var.exp() @ weight.square().sum(0)) * (-2 * vae.observation.log_sigma).exp()
         elbo = vae.log_likelihood(x, mean) - spread - kl_standard_normal(mean, log_var).sum(1)
         torch.testing.assert_close(elbo, exact, atol=1e-5, rtol=0)
         many = torch.stack([-loss_of(vae, x).value for _ in range(200)])
@@ -92,7 +93,7 @@ def test_training_the_linear_vae_reaches_the_likelihood_of_ppca() -> None:
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_the_loss_is_the_slow_sum(likelihood: str) -> None:
-    vae = VAE(IMAGE, latent=3, likelihood=likelihood, sigma=0.3, width=8, beta=2.5)  # type: ignore[arg-type]
+    vae = VAE(IMAGE, latent=3, likelihood=likelihood, sigma=0.3, width=8, beta=2.5)
     x = (torch.rand(4, 1, 8, 8) > 0.5).float()
     torch.manual_seed(7)
     loss = loss_of(vae, x)

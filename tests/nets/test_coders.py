@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from tacit.errors import DataError, OptionError
 from tacit.nets.coders import Net, decoder, encoder, kind_of_net
 from tacit.nets.conv import ConvEncoder

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch import nn
+
 from tacit.errors import DataError
 from tacit.nets.conv import ConvDecoder, ConvEncoder, centre_crop, group_norm
-from torch import nn
 
 SHAPES = [(1, 4, 4), (3, 5, 5), (1, 8, 8), (2, 9, 4), (1, 28, 28), (3, 32, 32), (1, 33, 47), (5, 13, 100), (3, 65, 64)]
 

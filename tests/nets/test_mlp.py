@@ -1,6 +1,7 @@
 import torch
-from tacit.nets.mlp import MLP
 from torch import nn
+
+from tacit.nets.mlp import MLP
 
 
 def test_no_hidden_layer_is_a_linear_map() -> None:

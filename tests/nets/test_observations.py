@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from tacit.errors import DataError, OptionError
 from tacit.nets.observations import Bernoulli, Gaussian, Likelihood, Logistic, Mixed, Squash, observation
 from tacit.protocol import Column, Spec
-from torch import Tensor, nn
 
 IMAGE, VECTOR = Spec("image", (1, 4, 4), (0.0, 1.0)), Spec("vector", (3,))
 TABLE = Spec("table", (3,), columns=(Column("a", "number", 0), Column("b", "category", 1, ("x", "y"))))

@@ -65,30 +65,33 @@ def test_places_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
 
 def test_proportions_are_kept_and_far_places_moved_to_the_edge() -> None:
     where = np.array([[0.0, 0.0], [4.0, 1.0], [2.0, 2.0]] * 1_000 + [[1e6, 1.0]])
-    shown = maps.on_canvas(where)
+    shown, width, height = maps.on_canvas(where, 0)
     step = shown[1] - shown[0]
     assert step[0] == pytest.approx(4 * step[1])
-    assert shown.min() >= 0 and shown.max() <= maps.SIDE
+    assert (width, height) == (maps.SIDE, 724)  # no wider nor higher than the places need
+    assert (shown >= 0).all() and (shown <= [width, height]).all()
+    assert maps.on_canvas(where, 1_000)[2] == 1_000
 
 
 def test_each_cell_shows_the_sample_in_the_midst_of_its_own() -> None:
-    where = np.random.default_rng(0).uniform(0, maps.SIDE, (2_000, 2))
-    chosen = maps.with_room(where, 100, 70)
+    where = np.random.default_rng(0).uniform(0, [1_399, 1_010], (2_000, 2))
+    chosen = maps.with_room(where, (1_399, 1_010), (100, 70))
     corners = {(top, left) for _, top, left in chosen}
-    assert len(corners) == len(chosen) > 200
+    assert len(corners) == len(chosen) == 19 * 10
+    assert max(top for top, _ in corners) == 900 and max(left for _, left in corners) == 18 * 70  # whole cells only
     for i, top, left in chosen:
-        x, y = where[:, 0], maps.SIDE - where[:, 1]
-        own = (left <= x) & (x < left + 70) & (top <= y) & (y < top + 100)
+        x, y = where[:, 0], 1_010 - where[:, 1]
+        own = (left <= x) & ((x < left + 70) | (left == 18 * 70)) & (top <= y) & ((y < top + 100) | (top == 900))
         assert own[i]
         far = np.linalg.norm(where - where[own].mean(0), axis=1)
         assert far[i] == pytest.approx(far[own].min())
 
 
 def test_a_thumbnail_is_shown_in_its_cell_and_frame() -> None:
-    where, image = np.array([[100.0, 1_300.0]]), torch.rand(1, 1, 8, 8)
-    canvas = maps.mosaic(where, image, np.array([[1.0, 0.0, 0.0, 1.0]]))
+    where, image = np.array([[100.0, 850.0]]), torch.rand(1, 1, 8, 8)
+    canvas = maps.mosaic(where, (800, 900), image, np.array([[1.0, 0.0, 0.0, 1.0]]))
     rows, columns = np.nonzero(canvas[..., 3])
-    assert rows.min() <= maps.SIDE - 1_300 <= rows.max() and columns.min() <= 100 <= columns.max()
+    assert rows.min() <= 50 <= rows.max() and columns.min() <= 100 <= columns.max()
     tile = canvas[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1, :3]
     assert tile.shape == (52, 52, 3) and (tile[0] == (255, 0, 0)).all()
     np.testing.assert_array_equal(tile[2:-2:6, 2:-2:6, 0], (image[0, 0] * 255).round())

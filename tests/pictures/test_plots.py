@@ -113,7 +113,7 @@ def test_colours_differ(count: int) -> None:
     colours = palette(count)
     seen = [oklab(*bytes.fromhex(c[1:])) for c in colours]
     assert len(colours) == count
-    assert all(math.dist(a, b) > 0.08 for a, b in itertools.combinations(seen, 2))
+    assert all(math.dist(a, b) > 0.06 for a, b in itertools.combinations(seen, 2))
     assert all(math.dist(a, oklab(*PAPER)) > 0.15 for a in seen)
 
 

@@ -207,7 +207,7 @@ def _unpacked(path: Path, position: dict[int, int]) -> Iterator[Opener]:
     """Yields the members at some offsets, each read into memory."""
     with tarfile.open(path, "r|*") as tar:
         for member in tar:
-            tar.members.clear()
+            tar.members = []  # type: ignore[attr-defined]
             at = position.get(member.offset_data)
             file = tar.extractfile(member) if at is not None and member.isfile() else None
             if at is not None and file is not None:
@@ -216,7 +216,7 @@ def _unpacked(path: Path, position: dict[int, int]) -> Iterator[Opener]:
 
 def _files(tar: tarfile.TarFile, skipped: list[Skipped]) -> Iterator[Entry]:
     for member in tar:
-        tar.members.clear()  # else the archive keeps every member that it has passed
+        tar.members = []  # type: ignore[attr-defined]  # else the archive keeps every member that it has passed
         if member.isfile():
             yield Entry(member.name, member.size, offset=member.offset_data)
         elif not member.isdir():

@@ -160,11 +160,13 @@ def readable(name: str) -> str:
         >>> readable("caf\udce9.jpg")
         'caf\\udce9.jpg'
     """
-    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _entry(item: os.DirEntry[str], prefix: str) -> Entry:
-    name = readable(prefix + item.name)
+    name = prefix + item.name
+    if not name.isascii():
+        name = readable(name)
     try:
         status = item.stat()
     except OSError:  # a link to nothing: opening it says so

@@ -87,8 +87,8 @@ def _column(name: str, column: Array) -> tuple[Words, list[str]]:
     if not classes:
         raise DataError(f"labels were asked for from column {name!r}, which is empty; {NONE_HERE}")
     if 2 * len(classes) > len(words):
-        raise DataError(f"column {name!r} has {len(classes):,} different values for {len(words):,} samples, too many to "
-                        f"be classes; {NONE_HERE}")
+        raise DataError(f"column {name!r} has {len(classes):,} different values for {len(words):,} samples, too many "
+                        f"to be classes; {NONE_HERE}")
     return words, [f"labels: {_listed(words)}, from column {name}"]
 
 
@@ -116,8 +116,8 @@ def _file(path: Path, raw: Raw, found: Layout | None) -> tuple[Words, list[str]]
         if i is not None and word:
             label[i] = word
     if not label:
-        raise DataError(f"none of the {len(given):,} names in {path}, as {given[0][0]!r}, is a sample; an id here is like "
-                        f"{raw.ids[0]!r}" if given else f"{path} is empty; expected lines of id,label")
+        held = f"{len(given):,} names, as {given[0][0]!r}, of which none is a sample" if given else "no lines"
+        raise DataError(f"{path} holds {held}; expected lines of id,label with ids like {raw.ids[0]!r}")
     words = [label.get(i) for i in raw.ids]
     notes = [f"labels: {_listed(words)}, from {path}"]
     return words, notes + ([f"{lost:,} names in {path} are no samples"] if lost else [])
@@ -207,7 +207,8 @@ def few(label: Tensor, held_out: Tensor, ids: Sequence[str], count: int, seed: i
     kept = label.clone()
     kept[~held_out] = -1
     kept[stay] = label[stay]
-    return kept, [f"{len(stay):,} training samples keep their label (--label-count {count}); held-out samples keep theirs"]
+    return kept, [f"{len(stay):,} training samples keep their label (--label-count {count}); held-out samples keep "
+                  "theirs, for evaluation"]
 
 
 def _sorted(words: set[str]) -> list[str]:

@@ -51,22 +51,24 @@ def layout(ids: Sequence[str]) -> Layout:
     """Returns what the folders of relative paths mean.
 
     Example:
-        >>> found = layout(["cats/train/tom/1.png", "cats/val/tom/2.png"])
+        >>> found = layout(["pets/train/cat/1.png", "pets/train/dog/1.png", "pets/val/cat/2.png"])
         >>> found.top, found.held_out.tolist(), found.parts
-        (['tom', 'tom'], [False, True], {'val': 1})
+        (['cat', 'dog', 'cat'], [False, False, True], {'val': 1})
     """
     paths = _unwrapped([i.split("/") for i in ids])
-    first = [p[0].lower() if len(p) > 1 else "" for p in paths]
-    names = set(first)
+    first = [p[0] if len(p) > 1 else "" for p in paths]
+    names = {name.lower() for name in set(first)}
     held_out, parts = None, dict[str, int]()
     if names & TRAIN and names & HELD_OUT:
+        first = [name.lower() for name in first]
         held_out = np.array([name in HELD_OUT for name in first])
         parts = {name: first.count(name) for name in sorted(names & HELD_OUT)}
         paths = [p[1:] if name in TRAIN | HELD_OUT else p for p, name in zip(paths, first, strict=True)]
         paths = _unwrapped(paths)
     top = [p[0] if len(p) > 1 else None for p in paths]
-    passed = sorted({name for name in top if name is not None and never_a_class(name)})
-    top = [None if name in passed else name for name in top]
+    passed = sorted(name for name in set(top) - {None} if name is not None and never_a_class(name))
+    if passed:
+        top = [None if name in passed else name for name in top]
     return Layout(["/".join(p) for p in paths], top, held_out, parts, passed)
 
 

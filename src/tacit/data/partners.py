@@ -91,7 +91,8 @@ def appended(raw: Raw, target: Raw) -> tuple[Raw, Tensor]:
         both["table"] = _stacked(raw.table, target.table)
         if set(both["table"]) != set(raw.table) | set(target.table):
             odd = sorted(set(raw.table) ^ set(target.table))
-            raise DataError(f"--target and the source differ in column {odd[0]!r}; --columns {odd[0]}:ignore leaves it out")
+            raise DataError(f"--target and the source differ in column {odd[0]!r}; --columns {odd[0]}:ignore leaves it "
+                            "out")
     if raw.label is not None or target.label is not None:
         both["label"] = [*(raw.label or [None] * len(raw.ids)), *(target.label or [None] * len(target.ids))]
     own = (raw.held_out, target.held_out)

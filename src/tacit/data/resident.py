@@ -231,7 +231,7 @@ def _decode_batch(target: Target, batch: Batch) -> Decoded:
     for opener in batch:
         try:
             with opener.open() as file:
-                mark = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+                mark = hashlib.file_digest(file, hashlib.blake2b).hexdigest()  # type: ignore[arg-type]
                 file.seek(0)
                 done.pixels.append(decode(file, target))
             done.positions.append(opener.position)

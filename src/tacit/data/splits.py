@@ -121,8 +121,8 @@ def groups(raw: Raw, group: str | None) -> tuple[list[str | None] | None, list[s
     named = [w for w in found if w is not None]
     if not named:
         has = f"columns {', '.join(raw.columns)}" if raw.columns else "no columns"
-        raise DataError(f"--group {group!r} is no column and is found in no id, as {raw.ids[0]!r}; the source has {has}."
-                        + did_you_mean(group, raw.columns))
+        raise DataError(f"--group {group!r} is no column and is found in no id, as {raw.ids[0]!r}; the source has "
+                        f"{has}.{did_you_mean(group, raw.columns)}")
     lone = f"; {len(found) - len(named):,} ids do not match and stand alone" if len(named) < len(found) else ""
     return found, [f"group: {len(set(named)):,} values of {group!r} in ids stay on one side of the split{lone}"]
 

@@ -17,7 +17,7 @@ from tacit.pictures.theme import FAINT, GREY, INK, PAPER, headline, page, palett
 
 __all__ = ["scatter_map"]
 
-SIDE = 1_400  # of the map, in pixels
+SIDE = 1_400  # longer side of the map, in pixels
 MARGIN, TOP, LEGEND = 48, 130, 300
 THUMBNAIL = 48  # longer side, in pixels
 RIM, GAP = 2, 3  # of and between thumbnails
@@ -53,19 +53,19 @@ def scatter_map(
     """
     where = places.detach().float().cpu().numpy().reshape(-1, 2)
     sound = np.isfinite(where).all(1)
-    where = on_canvas(where[sound])
-    wide = SIDE + 2 * MARGIN + (LEGEND if labels is not None or values is not None else 0)
-    high = SIDE + TOP + MARGIN
     marks = None if labels is None else labels.cpu().numpy()[sound]
     numbers = None if values is None else values.detach().float().cpu().numpy()[sound]
     groups = [] if marks is None else legend_of(marks, names)
+    where, across, up = on_canvas(where[sound], 38 * (min(len(groups), LISTED) + 2))
+    wide = across + 2 * MARGIN + (LEGEND if labels is not None or values is not None else 0)
+    high = up + TOP + MARGIN
     colours = colours_of(len(where), groups, marks, numbers)
     with page(path, wide, high) as figure:
         headline(figure, title, f"{len(where):,} samples" if subtitle is None else subtitle)
-        axes = figure.add_axes((MARGIN / wide, MARGIN / high, SIDE / wide, SIDE / high))
+        axes = figure.add_axes((MARGIN / wide, MARGIN / high, across / wide, up / high))
         axes.set_axis_off()
-        axes.set_xlim(0, SIDE)
-        axes.set_ylim(0, SIDE)
+        axes.set_xlim(0, across)
+        axes.set_ylim(0, up)
         order = np.random.default_rng(0).permutation(len(where))  # so that no class lies on top of all others
         faint = 0.45 if thumbnails is not None else 0.85
         edge = 0.25 if len(where) < 4_000 and thumbnails is None else 0
@@ -74,10 +74,10 @@ def scatter_map(
                      edgecolors=PAPER)
         if thumbnails is not None:
             shown = thumbnails[sound.nonzero()[0].tolist()] if not sound.all() else thumbnails
-            axes.imshow(mosaic(where, shown, colours if groups else None), extent=(0, SIDE, 0, SIDE),
-                        interpolation="none", zorder=3)
+            tiles = mosaic(where, (across, up), shown, colours if groups else None)
+            axes.imshow(tiles, extent=(0, across, 0, up), interpolation="none", zorder=3)
         elif groups:
-            _name_places(axes, where, marks, groups)
+            _name_places(axes, where, across, marks, groups)
         if groups:
             _list_names(figure, groups, wide, high)
         elif numbers is not None:
@@ -85,14 +85,24 @@ def scatter_map(
     return Path(path)
 
 
-def on_canvas(where: Array) -> Array:
-    """Returns the places in pixels of a square map, their proportions kept; a few far ones are moved to its edge."""
+def on_canvas(where: Array, least: int) -> tuple[Array, int, int]:
+    """Returns the places in pixels from the lower left, their proportions kept; a few far ones are moved to the edge.
+
+    Arguments:
+        where: Shape (N, 2).
+        least: Height that the map must have for its legend.
+
+    Returns:
+        Places, shape (N, 2), and the map's width and height.
+    """
     if not len(where):
-        return where
+        return where, SIDE, SIDE
     low, high = np.quantile(where, [0.001, 0.999], axis=0)
-    extent = float((high - low).max()) * 1.04 or 1.0
-    middle = (low + high) / 2
-    return np.asarray(np.clip((where - middle) / extent, -0.5, 0.5) * (SIDE - THUMBNAIL) + SIDE / 2)
+    extent = 1.04 * (high - low)
+    scale = (SIDE - THUMBNAIL) / (float(extent.max()) or 1.0)
+    size = np.clip(extent * scale + THUMBNAIL, [700, max(700, least)], SIDE).round()
+    rim = (size - THUMBNAIL) / 2
+    return np.clip((where - (low + high) / 2) * scale, -rim, rim) + size / 2, int(size[0]), int(size[1])
 
 
 def legend_of(marks: Array, names: Sequence[str] | None) -> list[Group]:
@@ -134,15 +144,15 @@ def ramp() -> Any:
     return LinearSegmentedColormap.from_list("tacit", stops).with_extremes(bad="#b9bcc2")
 
 
-def mosaic(where: Array, thumbnails: Tensor, colours: Array | None) -> Array:
-    """Returns a transparent picture of the map's size that holds as many thumbnails as find room, 8-bit (S, S, 4)."""
-    canvas = np.zeros((SIDE + THUMBNAIL, SIDE + THUMBNAIL, 4), np.uint8)
+def mosaic(where: Array, size: tuple[int, int], thumbnails: Tensor, colours: Array | None) -> Array:
+    """Returns a transparent picture of the map's width and height that holds thumbnails, 8-bit (height, width, 4)."""
+    canvas = np.zeros((size[1], size[0], 4), np.uint8)
     box = box_of(thumbnails)
-    chosen = with_room(where, box[0] + 2 * RIM + GAP, box[1] + 2 * RIM + GAP)
+    chosen = with_room(where, size, (box[0] + 2 * RIM + GAP, box[1] + 2 * RIM + GAP))
     for (i, top, left), tile in zip(chosen, pixels(thumbnails[[i for i, _, _ in chosen]]), strict=True):
         framed = frame(tile, box, None if colours is None else colours[i])
         canvas[top : top + framed.shape[0], left : left + framed.shape[1]] = framed
-    return canvas[:SIDE, :SIDE]
+    return canvas
 
 
 def box_of(thumbnails: Tensor) -> tuple[int, int]:
@@ -153,18 +163,21 @@ def box_of(thumbnails: Tensor) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def with_room(where: Array, height: int, width: int) -> list[tuple[int, int, int]]:
+def with_room(where: Array, size: tuple[int, int], cell: tuple[int, int]) -> list[tuple[int, int, int]]:
     """Chooses, for each cell of a raster that has samples, the one nearest to the middle of those.
 
     Arguments:
         where: Places in pixels from the lower left, shape (N, 2).
-        height: Of a cell, in pixels.
-        width: Of a cell, in pixels.
+        size: Width and height of the map, in pixels.
+        cell: Height and width of a cell, in pixels.
 
     Returns:
         Position among the samples, and row and column of the cell's upper left pixel.
     """
-    cells = np.stack([(SIDE - where[:, 1]) // height, where[:, 0] // width], 1).astype(int)
+    (width, height), (tall, broad) = size, cell
+    row = np.clip((height - where[:, 1]) // tall, 0, height // tall - 1)
+    column = np.clip(where[:, 0] // broad, 0, width // broad - 1)
+    cells = np.stack([row, column], 1).astype(int)
     found, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     inverse = inverse.ravel()
     middle = np.zeros((len(found), 2))
@@ -172,7 +185,7 @@ def with_room(where: Array, height: int, width: int) -> list[tuple[int, int, int
     far = np.square(where - middle[inverse]).sum(1)
     order = np.lexsort((far, inverse))  # by cell, then by distance
     first = order[np.searchsorted(inverse[order], np.arange(len(found)))]
-    return [(int(i), int(row * height), int(column * width)) for i, (row, column) in zip(first, found, strict=True)]
+    return [(int(i), int(r * tall), int(c * broad)) for i, (r, c) in zip(first, found, strict=True)]
 
 
 def frame(tile: Array, box: tuple[int, int], colour: Array | None) -> Array:
@@ -185,7 +198,7 @@ def frame(tile: Array, box: tuple[int, int], colour: Array | None) -> Array:
     return np.asarray(framed.convert("RGBA"))
 
 
-def _name_places(axes: Any, where: Array, marks: Array | None, groups: list[Group]) -> None:
+def _name_places(axes: Any, where: Array, across: int, marks: Array | None, groups: list[Group]) -> None:
     """Writes each name where its samples are densest, as long as it covers no other name."""
     from matplotlib.patheffects import withStroke
 
@@ -199,7 +212,7 @@ def _name_places(axes: Any, where: Array, marks: Array | None, groups: list[Grou
             continue
         taken.append((x, y, half))
         text = shortened_to(name, 380, 13)
-        axes.text(min(max(x, half), SIDE - half), y, text, fontsize=13, fontweight="bold", ha="center", va="center",
+        axes.text(min(max(x, half), across - half), y, text, fontsize=13, fontweight="bold", ha="center", va="center",
                   color=INK, path_effects=[withStroke(linewidth=4, foreground=PAPER)], zorder=4)
 
 
@@ -215,7 +228,7 @@ def _list_names(figure: Any, groups: list[Group], wide: int, high: int) -> None:
     from matplotlib.lines import Line2D
 
     kept = sorted(groups, key=lambda group: -group[2])[:LISTED]
-    left, y = SIDE + 2 * MARGIN + 8, high - TOP - 24
+    left, y = wide - LEGEND + 8, high - TOP - 24
     for group in [group for group in groups if group in kept]:
         _, name, count, colour = group
         figure.add_artist(Line2D([left / wide], [y / high], marker="o", markersize=6.5, color=colour, linewidth=0))
@@ -230,7 +243,7 @@ def _list_names(figure: Any, groups: list[Group], wide: int, high: int) -> None:
 def _colour_scale(figure: Any, numbers: Array, name: str, wide: int, high: int) -> None:
     """Draws which colour stands for which value beside the map."""
     low, high_value = value_range(numbers)
-    left = SIDE + 2 * MARGIN + 8
+    left = wide - LEGEND + 8
     axes = figure.add_axes((left / wide, (high - TOP - 460) / high, 26 / wide, 400 / high))
     axes.imshow(np.linspace(1, 0, 256)[:, None], cmap=ramp(), aspect="auto", extent=(0, 1, low, high_value))
     axes.set_xticks([])

@@ -74,7 +74,9 @@ def palette(count: int) -> tuple[str, ...]:
         return tuple(chosen)
     steps = range(24, 232, 16)
     candidates = {f"#{r:02x}{g:02x}{b:02x}": oklab(r, g, b) for r in steps for g in steps for b in steps}
-    candidates = {name: place for name, place in candidates.items() if 0.35 < place[0] < 0.8}  # seen on paper
+    candidates = {  # neither too pale to be seen on paper, nor loud
+        name: place for name, place in candidates.items() if 0.32 < place[0] < 0.82 and math.hypot(*place[1:]) < 0.15
+    }
     room = {n: min(math.dist(p, oklab(*bytes.fromhex(c[1:]))) for c in COLOURS) for n, p in candidates.items()}
     while len(chosen) < count:
         chosen.append(max(room, key=room.__getitem__))

@@ -166,7 +166,5 @@ def run(call: Call, say: Say) -> None:
 
 
 def shown(fitted: Any, say: Say) -> None:
-    """Says where a run and its pictures are."""
+    """Says where a run is; what it has drawn, it said itself."""
     say(f"run: {fitted.path}")
-    for picture in sorted(fitted.path.rglob("*.png")):
-        say(f"picture: {picture}")

@@ -32,7 +32,7 @@ class GAN(Method):
         latent: Dimensions of the noise that the generator starts from.
         saturating: Whether the generator minimises log(1 - D(G(z))), as in the paper's equation 1, whose gradient
             vanishes where the discriminator wins; otherwise it maximises log D(G(z)).
-        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 32.
+        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
         depth: Hidden layers of an mlp.
         net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
         generator: Your own module, (N, latent) to (N, *shape), before the squashing to the range of the data.

@@ -30,7 +30,7 @@ class AE(Method):
         spec: What one sample is.
         latent: Dimensions of the code.
         loss: What is minimised: mse (squared error) or bce (cross-entropy, for data in [0, 1]).
-        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 32.
+        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
         depth: Hidden layers of an mlp; 0 makes it linear.
         net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
         encoder: Your own module, (N, *shape) to (N, latent).

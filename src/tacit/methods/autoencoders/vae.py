@@ -39,7 +39,7 @@ class VAE(Method):
         beta: Weight of the KL divergence; 1 is the evidence lower bound.
         warmup_steps: Steps over which that weight rises linearly from 0.
         free_bits: Nats of each latent dimension, averaged over the batch, below which its KL is not pressed.
-        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 32.
+        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
         depth: Hidden layers of an mlp; 0 makes it linear.
         net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
         encoder: Your own module, (N, *shape) to (N, 2 latent): the posterior's mean and log-variance.

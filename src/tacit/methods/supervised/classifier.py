@@ -24,7 +24,7 @@ class Classifier(Method):
     Arguments:
         spec: What one sample is, with its classes.
         features: Units of the last hidden layer, which `encode` gives.
-        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 32.
+        width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
         depth: Hidden layers of an mlp before the last.
         net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
         dropout: Share of the last hidden layer that is dropped in training.

@@ -41,7 +41,7 @@ class Probe(Method):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, spec: Spec, *, penalty: float = 1e-3, iterations: int = 500) -> None:
+    def __init__(self, spec: Spec, *, penalty: float = 1e-3, iterations: int = 200) -> None:
         super().__init__(spec)
         if penalty <= 0 or iterations < 1:
             raise OptionError(f"penalty is {penalty} and iterations is {iterations}; penalty is above 0 and iterations "
@@ -77,7 +77,8 @@ class Probe(Method):
         scale = rows.std(0, correction=0)
         self.scale.copy_(torch.where(scale > 1e-6 * scale.mean(), scale, torch.ones_like(scale)))
         rows.sub_(self.mean).div_(self.scale)
-        model = LogisticRegression(C=1 / (self.penalty * len(rows)), max_iter=self.iterations, tol=1e-5)
+        tolerance = 1e-5 if rows.dtype == torch.float64 else 1e-4  # of the objective's gradient
+        model = LogisticRegression(C=1 / (self.penalty * len(rows)), max_iter=self.iterations, tol=tolerance)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # noted below
             model.fit(rows.cpu().numpy(), label[known].cpu().numpy())
