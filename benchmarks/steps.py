@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.pairs import Ratio, compare
 from tacit.catalog import method_class
-from tacit.data.dataset import Data
+from tacit.data.dataset import IN_MEMORY, Data
 from tacit.protocol import Clock, Method, Optim, Recipe, Spec
 from tacit.training.devices import Devices
 from tacit.training.loop import Training
@@ -23,7 +23,7 @@ def images(shape: tuple[int, int, int], n: int) -> Data:
     """Returns random 8-bit images in memory."""
     x = torch.randint(0, 256, (n, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     ids = [str(i) for i in range(n)]
-    return Data("noise", "<noise>", "noise", Spec("image", shape, (0.0, 1.0)), x, ids, torch.zeros(n, dtype=torch.bool))
+    return Data("noise", IN_MEMORY, "noise", Spec("image", shape, (0.0, 1.0)), x, ids, torch.zeros(n, dtype=torch.bool))
 
 
 def our_steps(method: Method, data: Data, recipe: Recipe, steps: int) -> Callable[[], None]:

@@ -41,3 +41,14 @@ def test_sums_do_not_depend_on_the_parts(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = principal_axes(x, 6)
     monkeypatch.setattr(principal, "ROWS", 64)
     torch.testing.assert_close(whole.directions, principal_axes(x, 6).directions)
+
+
+def test_single_precision_and_few_of_many_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = samples(300, 40)
+    double = principal_axes(x, 4)
+    monkeypatch.setattr(principal, "DOUBLE", 8)
+    monkeypatch.setattr(principal, "ROWS", 32)
+    single = principal_axes(x, 4)
+    assert single.variances.dtype == torch.float64
+    torch.testing.assert_close(single.variances, double.variances, rtol=1e-6, atol=0)
+    torch.testing.assert_close(single.directions, double.directions, rtol=0, atol=1e-5)

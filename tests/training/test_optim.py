@@ -95,6 +95,7 @@ def test_the_optimisers_are_torchs_own(kind):
         for net in (ours, theirs):
             net(x).square().sum().backward()
         player.move()
+        player.forget()
         plain.step()
         plain.zero_grad()
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))

@@ -16,7 +16,9 @@ from torch import Tensor
 from tacit.errors import DataError
 from tacit.protocol import Batch, Spec
 
-__all__ = ["Data", "Skipped", "as_float"]
+__all__ = ["IN_MEMORY", "Data", "Skipped", "as_float"]
+
+IN_MEMORY = "the array"  # what a source is called that only its owner can open again
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ COARSE, MIDDLE, FINE = 6, 16, 32  # pixels at the side of what is searched, alig
 DENSITY = 24  # the neighbour whose distance says how dense the data are
 PARTNERS = 3  # nearest neighbours that are looked at
 SEARCH, GATE, AGREE = 0.85, 0.87, 0.95  # correlations: to be looked at, looked at closely, the same
-CLOSER = 0.5  # of the distance to the neighbour of `DENSITY`
+NEARER, CLOSER = 0.7, 0.5  # of the distance to the neighbour of `DENSITY`, before and after laying one over the other
 FLAT = 3.0  # grey levels of deviation below which noise is all there is
 CHUNK = 4096
 
@@ -98,7 +98,7 @@ def _near_pairs(x: Tensor, alone: Tensor) -> Tensor:
     dense = _distance(near[:, -1])  # (n,)
     left = torch.arange(len(alone))[:, None].expand_as(who)[:, :PARTNERS]
     right, agree = who[:, :PARTNERS], near[:, :PARTNERS]
-    look = (agree >= SEARCH) & ~flat[left] & ~flat[right]
+    look = (agree >= SEARCH) & (_distance(agree) < NEARER * dense[:, None]) & ~flat[left] & ~flat[right]
     pairs = torch.stack([left[look], right[look]], 1).sort(1).values.unique(dim=0)  # (P, 2)
     found = [pairs[:0]]
     for part in pairs.split(CHUNK):

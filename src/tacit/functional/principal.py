@@ -55,7 +55,7 @@ def principal_axes(x: Tensor, count: int) -> Axes:
     if x.shape[1] <= EXACT:
         # many products are taken in single, all sums in double precision
         form = torch.float64 if x.shape[1] <= DOUBLE else torch.float32
-        square = sum_over(x, lambda part: gram((part - mean).to(form).T)) / len(x)  # (D, D)
+        square = sum_over(x, lambda part: gram((part - mean).to(form).T).double()) / len(x)  # (D, D)
         directions, variances = leading(square, count)
     else:
         directions, variances = wide_axes(x, mean, count)

@@ -209,8 +209,8 @@ def exemplars(
             for j, tile in enumerate(row):
                 figure.figimage(tile, left + j * (side + 4), y - tile.shape[0])
             name, _, more = caption.partition("\n")
-            x, middle = 48 / width, y - tall / 2
-            figure.text(x, (middle + 3) / height, shortened_to(name, 240, 11), fontsize=11, va="bottom")
+            x, middle, align = 48 / width, y - tall / 2, "bottom" if more else "center"
+            figure.text(x, (middle + 3 * bool(more)) / height, shortened_to(name, 240, 11), fontsize=11, va=align)
             figure.text(x, (middle - 6) / height, shortened_to(more, 240, 8.5), fontsize=8.5, va="top", color=GREY)
     return Path(path)
 

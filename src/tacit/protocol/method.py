@@ -109,6 +109,8 @@ class Method(nn.Module):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Notes the options as given, so that the constructor declares them once and for all."""
         method = super().__new__(cls)
+        if not args and not kwargs:  # copying: the options come with the rest of the state
+            return method
         bound = inspect.signature(cls.__init__).bind(method, *args, **kwargs)
         bound.apply_defaults()
         object.__setattr__(method, "options", dict(list(bound.arguments.items())[2:]))

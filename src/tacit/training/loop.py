@@ -312,7 +312,9 @@ class Training:
         self.method.eval()
 
     def close(self) -> None:
-        """Closes the log and takes the bar off the terminal."""
+        """Closes the log, takes the bar off the terminal, and leaves no gradients behind."""
         self.journal.close()
+        for player in self.players.values():
+            player.forget()
         if self.progress is not None:
             self.progress.close()

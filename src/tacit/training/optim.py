@@ -108,7 +108,7 @@ class Player:
         return [p.grad for p in self.parameters if p.grad is not None]
 
     def move(self, scale: Tensor | None = None, skip: Tensor | None = None) -> None:
-        """Takes one step and forgets the gradients.
+        """Takes one step.
 
         Arguments:
             scale: Divides the gradients within the optimiser's own kernel, a scalar.
@@ -116,7 +116,6 @@ class Player:
         """
         self.optimizer.grad_scale, self.optimizer.found_inf = scale, skip
         self.optimizer.step()
-        self.forget()
 
     def forget(self) -> None:
         """Drops the gradients."""

@@ -127,14 +127,18 @@ class Game:
 
     def ask(self, flows: Sequence[Iterator[Loss]], shares: Sequence[float]) -> Loss | None:
         """Returns the joined loss of the next turn, its gradients in place; None when the round is over."""
-        losses = [self.backward(flow, share) for flow, share in zip(flows, shares, strict=True)]
+        losses = [self.backward(flow, share, first=flow is flows[0]) for flow, share in zip(flows, shares, strict=True)]
         if len(losses) > 1 and len(named := {loss and loss.player for loss in losses}) > 1:
             raise TacitError(f"{self.title}: micro-batches of one round disagree on who moves "
                              f"({' or '.join(sorted(map(str, named)))}); it may depend on the step, never on the data")
         return joined(losses)
 
-    def backward(self, flow: Iterator[Loss], share: float) -> Loss | None:
-        """Resumes one micro-batch's game up to its next loss, and adds the gradients of the player named there."""
+    def backward(self, flow: Iterator[Loss], share: float, *, first: bool) -> Loss | None:
+        """Resumes one micro-batch's game up to its next loss, and adds the gradients of the player named there.
+
+        Those of its last move are dropped only now: dropped with the activations they would leave the heap so empty
+        that its memory goes back to the system, to be asked for again page by page (a tenth of a step on a CPU).
+        """
         with self.devices.autocast():
             loss = next(flow, None)
         if loss is None:
@@ -148,6 +152,8 @@ class Game:
                              f"it has the shape {tuple(value.shape)}, requires_grad={value.requires_grad}")
         if share != 1:
             value = value * share
+        if first:
+            player.forget()
         value.backward(inputs=player.parameters)
         terms = {n: t.detach() if share == 1 else t.detach() * share for n, t in loss.terms.items()}
         return Loss(loss.player, value.detach(), terms, {n: t.detach() for n, t in loss.stats.items()}, loss.after)
