@@ -161,7 +161,9 @@ class Method(nn.Module):
                            "or with other options")
         for name, saved in tensors.items():
             live = own[name]
-            shape = self._learned.get(name, tuple(live.shape))
+            place, _, leaf = name.rpartition(".")
+            owner = self.get_submodule(place)
+            shape = getattr(owner, "_learned", {}).get(leaf, tuple(live.shape))
             if len(shape) != saved.dim() or any(s not in (None, n) for s, n in zip(shape, saved.shape, strict=True)):
                 raise RunError(f"weight {name!r} has shape {tuple(saved.shape)}; {type(self).__name__} expects {shape}")
             if live.dtype != saved.dtype:
@@ -169,7 +171,7 @@ class Method(nn.Module):
             if live.shape == saved.shape:
                 live.copy_(saved)
             else:
-                setattr(self, name, saved.to(live.device, copy=True))
+                setattr(owner, leaf, saved.to(live.device, copy=True))
 
 
 class Frozen(nn.Module):
