@@ -161,48 +161,51 @@ def _merged(best: Tensor, who: Tensor, near: Tensor, place: Tensor) -> tuple[Ten
 def _compared(x: Tensor, alone: Tensor, middle: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the pairs that may be duplicates, and how well each agrees once one is laid over the other."""
     a, b = middle[pairs[:, 0]].float(), middle[pairs[:, 1]].float()
-    theta = _aligned(a, b, torch.eye(2, 3).repeat(len(pairs), 1, 1))
-    keep = torch.maximum(_agreement(a, b), _agreement(a, _warped(b, theta))) >= GATE
-    pairs, theta = pairs[keep], theta[keep]
+    laid = _aligned(a, b, torch.tensor([[0.0, 1, 0, 1]]).repeat(len(pairs), 1))
+    keep = torch.maximum(_agreement(a, b), _agreement(a, _warped(b, laid))) >= GATE
+    pairs, laid = pairs[keep], laid[keep]
     if not len(pairs):
         return pairs, torch.zeros(0)
     a, b = (_thumbnail(_levels(x[alone[pairs[:, side]]]), FINE) for side in (0, 1))
-    once = _warped(b, theta)
-    twice = _warped(b, _aligned(_thumbnail(a, MIDDLE), _thumbnail(once, MIDDLE), theta))
+    once = _warped(b, laid)
+    twice = _warped(b, _aligned(_thumbnail(a, MIDDLE), _thumbnail(once, MIDDLE), laid))
     return pairs, torch.stack([_agreement(a, other) for other in (b, once, twice)]).amax(0)
 
 
-def _aligned(a: Tensor, b: Tensor, theta: Tensor) -> Tensor:
-    """Returns an affine map after one Gauss-Newton step in shift and scale that brings b nearer to a.
+def _aligned(a: Tensor, b: Tensor, laid: Tensor) -> Tensor:
+    """Returns shifts and scales after one Gauss-Newton step that brings b nearer to a.
 
     Arguments:
         a: Images (n, C, s, s).
-        b: Images that were warped by theta, of the same shape.
-        theta: Maps from places in a to places in b, (n, 2, 3).
+        b: Images that were warped as `laid` says, of the same shape.
+        laid: From places in a to places in b: shift and scale to the right, shift and scale down, (n, 4).
 
     References:
         B. Lucas, T. Kanade: An iterative image registration technique (1981).
     """
     n, _, side, _ = a.shape
     a, b = _unit(a).reshape(a.shape), _unit(b).reshape(b.shape)
-    places = (torch.arange(side) + 0.5) / side * 2 - 1  # centres of pixels in [-1, 1]
+    places = _places(side)
     down, right = torch.gradient((a + b) / 2, dim=(2, 3), spacing=2 / side)
     slopes = [right, right * places, down, down * places[:, None], b]  # shift and scale in x and y, contrast
     slope = torch.stack(slopes, -1).flatten(1, 3)  # (n, C s s, 5)
     square = slope.mT @ slope  # (n, 5, 5)
     square += torch.diag_embed(1e-3 * square.diagonal(dim1=1, dim2=2) + 1e-8)
-    step = torch.linalg.solve(square, slope.mT @ (a - b).flatten(1)[..., None])[..., 0].clamp(-0.2, 0.2)  # (n, 5)
-    moved = theta.clone()
-    moved[:, 0, 2] += step[:, 0]
-    moved[:, 0, 0] += step[:, 1]
-    moved[:, 1, 2] += step[:, 2]
-    moved[:, 1, 1] += step[:, 3]
-    return moved
+    step: Tensor = torch.linalg.solve(square, slope.mT @ (a - b).flatten(1)[..., None])[..., 0]  # (n, 5)
+    step = step.clamp(-0.2, 0.2)
+    return laid + step[:, :4]
 
 
-def _warped(images: Tensor, theta: Tensor) -> Tensor:
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+def _warped(images: Tensor, laid: Tensor) -> Tensor:
+    """Returns images as they look when places are shifted and scaled."""
+    places = _places(images.shape[-1])
+    right, down = (laid[:, i, None] + laid[:, i + 1, None] * places for i in (0, 2))  # each (n, s)
+    grid = torch.stack(torch.broadcast_tensors(right[:, None, :], down[:, :, None]), -1)  # (n, s, s, 2)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _places(side: int) -> Tensor:
+    return (torch.arange(side) + 0.5) / side * 2 - 1  # centres of pixels in [-1, 1]
 
 
 def _agreement(a: Tensor, b: Tensor) -> Tensor:

@@ -127,8 +127,8 @@ def page(path: str | Path, width: int, height: int) -> Iterator[Figure]:
 def headline(figure: Figure, title: str, subtitle: str = "", left: int = 48) -> None:
     """Writes a title, and a quieter line below it, at the top left of a page; long ones smaller, then shortened."""
     width, height = figure.get_size_inches() * DPI
-    for text, y, size, style in ((title, 62, 14, {"fontweight": "bold"}), (subtitle, 96, 9, {"color": GREY})):
-        line: Any = figure.text(left / width, 1 - y / height, text, fontsize=size, **style)
+    for text, y, size, weight, colour in ((title, 62, 14, "bold", INK), (subtitle, 96, 9, "normal", GREY)):
+        line = figure.text(left / width, 1 - y / height, text, fontsize=size, fontweight=weight, color=colour)
         share = (width - 2 * left) / max(line.get_window_extent().width, 1)
         if share < 0.7:
             line.set_text(text[: max(1, int(len(text) * share / 0.7) - 2)] + "…")

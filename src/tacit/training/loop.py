@@ -191,7 +191,8 @@ class Training:
         self.method.clock = Clock(tally.step, tally.progress)
         for player in self.players.values():
             player.set_rate(tally.step, tally.progress)
-        self.journal.add(self.game.play(self.batch(tally.step), votes))
+        self.held = self.batch(tally.step)  # until the next is made, or its pages would go back to the system
+        self.journal.add(self.game.play(self.held, votes))
         if self.average is not None:
             self.average.update(tally.step)
         tally.step += 1

@@ -46,7 +46,7 @@ class VAE(Method):
         decoder: Your own module, (N, latent) to (N, *shape): the likelihood's mean before squashing, or logits.
 
     Raises:
-        DataError: If the data are not in the range that the likelihood needs, or images are too small for the net.
+        DataError: If the data are not in the likelihood's range, or images are too small for the net.
         OptionError: If the likelihood does not suit the data.
     """
 
@@ -81,7 +81,7 @@ class VAE(Method):
         log_p = self.log_likelihood(batch.x, z).mean()
         kl = kl_standard_normal(mean, log_var).mean(0)  # (N, d) -> (d,)
         pressed = kl.clamp_min(self.free_bits).sum()
-        active = (mean.detach().var(0, correction=0) > ACTIVE).sum()
+        active = (mean.detach().var(0, correction=0) > ACTIVE).float().sum()
         terms = {"reconstruction": -log_p.detach(), "kl": kl.detach().sum(), "active_units": active}
         yield Loss("model", self.weight() * pressed - log_p, terms)
 
@@ -100,8 +100,7 @@ class VAE(Method):
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """Returns log p(x | z) in nats, shape (N,)."""
-        result: Tensor = self.observation(x, self.decoder(z))
-        return result
+        return self.observation(x, self.decoder(z))  # type: ignore[no-any-return]
 
     def log_weights(self, x: Tensor, k: int, generator: Generator | None = None) -> Tensor:
         """Returns log p(x, z_i) - log q(z_i | x) of k draws from the posterior, shape (k, N)."""
@@ -116,10 +115,7 @@ class VAE(Method):
         return torch.cat(chunks)
 
     def log_prob(self, x: Tensor, *, k: int = 1, generator: Generator | None = None) -> Tensor:
-        """Returns an unbiased draw of the bound of k importance-weighted samples in nats, shape (N,); k = 1: the ELBO.
-
-        Without a generator the draws are those of seed 0, so that equal calls give equal numbers.
-        """
+        """Returns a draw of the k-sample bound in nats, (N,); k = 1: the ELBO. Without a generator, that of seed 0."""
         return log_mean_exp(self.log_weights(x, k, generator or torch.Generator().manual_seed(0)))
 
     def bound(self) -> Bound:
@@ -134,14 +130,12 @@ class VAE(Method):
     def encode(self, x: Tensor, *, stochastic: bool = False, generator: Generator | None = None) -> Tensor:
         """Returns the posterior's mean, or where stochastic a draw from it, shape (N, latent)."""
         mean, log_var = self.posterior(x)
-        if not stochastic:
-            return mean
-        return mean + (0.5 * log_var).exp() * normal(*mean.shape, device=x.device, generator=generator)
+        noise = normal(*mean.shape, device=x.device, generator=generator) if stochastic else 0.0
+        return mean + (0.5 * log_var).exp() * noise
 
     def decode(self, z: Tensor) -> Tensor:
         """Returns the mean of p(x | z), shape (N, *spec.shape), in the range of the data."""
-        x: Tensor = self.observation.mean(self.decoder(z))
-        return x
+        return self.observation.mean(self.decoder(z))  # type: ignore[no-any-return]
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Returns samples decoded from the posterior's mean, shape (N, *spec.shape)."""
