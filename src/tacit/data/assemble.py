@@ -19,7 +19,7 @@ from tacit.data.options import ReadOptions
 from tacit.data.progress import Say
 from tacit.data.raw import Raw
 from tacit.data.resident import said_skipped
-from tacit.data.splits import drawn, split
+from tacit.data.splits import split
 from tacit.errors import DataError
 from tacit.protocol import Spec
 
@@ -59,13 +59,13 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
         DataError: If the source holds too little, or labels or columns that are asked for are not there.
         OptionError: If an option has a value that it cannot have.
     """
-    raw, pairs = _labelled(_limited(read, options), options), None
+    raw, pairs = _labelled(read, options), None
     if pair is not None:
         raw, pairs, notes = partners.matched(raw, pair.raw)
         raw = _noted(raw, notes, fingerprint(raw.fingerprint, pair.raw.fingerprint))
     domain = None
     if target is not None:
-        raw, domain = partners.appended(raw, _labelled(_limited(target, options), options))
+        raw, domain = partners.appended(raw, _labelled(target, options))
     _check_count(raw, read.source, like)
     out, notes = split(raw, options, *_same(raw))
     held_out = torch.from_numpy(out)
@@ -81,14 +81,6 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
     )
     _tell(data, say)
     return data
-
-
-def _limited(read: Read, options: ReadOptions) -> Read:
-    if options.limit is None or options.limit >= len(read.raw.ids):
-        return read
-    index = drawn(read.raw.ids, options.limit, options.split_seed)
-    note = f"{len(index):,} of {len(read.raw.ids):,} samples are read (--limit)"
-    return replace(read, raw=_noted(partners.subset(read.raw, index), [note]))
 
 
 def _labelled(read: Read, options: ReadOptions) -> Raw:

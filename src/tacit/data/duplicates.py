@@ -101,7 +101,7 @@ def _near_pairs(x: Tensor, alone: Tensor) -> Tensor:
     look = (agree >= SEARCH) & (_distance(agree) < NEARER * dense[:, None]) & ~flat[left] & ~flat[right]
     pairs = torch.stack([left[look], right[look]], 1).sort(1).values.unique(dim=0)  # (P, 2)
     found = [pairs[:0]]
-    for part in pairs.split(CHUNK):
+    for part in pairs.split(CHUNK) if len(pairs) else ():
         part, agree = _compared(x, alone, middle, part)
         close = _distance(agree) < CLOSER * dense[part].amin(1)
         found.append(part[(agree >= AGREE) & close])

@@ -22,9 +22,11 @@ from tacit.data.idx import is_idx
 from tacit.data.images import IMAGE_SUFFIXES
 from tacit.data.manifest import read_manifest
 from tacit.data.options import ReadOptions
+from tacit.data.partners import subset
 from tacit.data.progress import Say, silent
 from tacit.data.raw import Raw
 from tacit.data.resident import known_images, read_images
+from tacit.data.splits import drawn
 from tacit.data.tables import read_table
 from tacit.errors import DataError, did_you_mean
 from tacit.protocol import Spec
@@ -67,17 +69,22 @@ def open_source(source: Any, options: ReadOptions = DEFAULT, *, like: Spec | Non
     """
     if isinstance(source, Data):
         return source
-    read = _read(source, options, like, say)
-    if options.items is not None:
-        items = _read(options.items, replace(options, items=None, limit=None), None, say)
-        read = replace(read, raw=with_items(read.raw, items.raw))
-    plain = replace(options, labels="none", items=None)
-    pair = None if options.pair is None else _read(options.pair, replace(plain, limit=None), None, say)
-    target = None
+    read = _with_items(source, options, like, say) if options.items else _read(source, options, like, say)
+    read = _marked(_limited(read, options), options, say)
+    pair = target = None
+    if options.pair is not None:
+        pair = _read(options.pair, replace(options, labels="none", limit=None), None, say)
     if options.target is not None:
-        alike = like or _image_like(read.raw)
-        target = _read(options.target, replace(options, items=None), alike, say)
+        target = _read(options.target, options, like or _image_like(read.raw), say)
+        target = _marked(_limited(target, options), options, say)
     return assemble(read, options, like, say, pair, target)
+
+
+def _with_items(vectors: Any, options: ReadOptions, like: Spec | None, say: Say) -> Read:
+    """Reads vectors made elsewhere, and what they stand for."""
+    whole = replace(options, items=None, limit=None)
+    read, items = _read(vectors, whole, like, say), _marked(_read(options.items, whole, None, say), options, say)
+    return replace(read, raw=with_items(read.raw, items.raw))
 
 
 def _image_like(raw: Raw) -> Spec | None:
@@ -90,7 +97,7 @@ def _read(source: Any, options: ReadOptions, like: Spec | None, say: Say) -> Rea
     """Reads one source."""
     if not isinstance(source, str | Path):
         raw = from_memory(source, _sized(options, like))
-        return Read("the array", _marked(raw, say), raw.kind == "table")
+        return Read("the array", raw, raw.kind == "table")
     name = str(source)
     if name in BUILTIN:
         raw = BUILTIN[name](_sized(options, like))
@@ -99,19 +106,19 @@ def _read(source: Any, options: ReadOptions, like: Spec | None, say: Say) -> Rea
     path = Path(name).expanduser()
     if not path.exists():
         raise _missing(name, path)
-    raw, named = _read_path(path, options, like, say)
-    return Read(name, replace(raw, name=_word(path)), named)
+    read = _read_path(path, options, like, say)
+    return replace(read, source=name, raw=replace(read.raw, name=_word(path)))
 
 
-def _read_path(path: Path, options: ReadOptions, like: Spec | None, say: Say) -> tuple[Raw, bool]:
-    """Returns what a path holds, and whether its reader took the labels from the column that the options name."""
+def _read_path(path: Path, options: ReadOptions, like: Spec | None, say: Say) -> Read:
+    """Reads what a path holds."""
     if path.is_dir():
         place: Place = list_folder(path)
     elif is_archive(path):
         place = open_archive(path)
         known = known_images(place, options, like)  # so that a large archive is listed once only
         if known is not None:
-            return _marked(known, say, keep=True), False
+            return Read(str(path), known)
     else:
         place = one_file(path)
     name, entries = _sniffed(place)
@@ -120,22 +127,31 @@ def _read_path(path: Path, options: ReadOptions, like: Spec | None, say: Say) ->
         raise DataError(f"{path} holds {name}: {_counted(entries)}; tacit reads images, tables and arrays so far")
     raw = read(place, entries, options, like, say)
     named = name == "tables" or entries[0].id.endswith(".npz") and not Path(options.labels).exists()
-    return _marked(raw, say, keep=name != "arrays"), named
+    return Read(str(path), raw, named)
 
 
-def _marked(raw: Raw, say: Say, keep: bool = False) -> Raw:
+def _limited(read: Read, options: ReadOptions) -> Read:
+    """Returns what was read with no more samples than were asked for."""
+    count = len(read.raw.ids)
+    if options.limit is None or options.limit >= count:
+        return read
+    some = subset(read.raw, drawn(read.raw.ids, options.limit, options.split_seed))
+    return replace(read, raw=replace(some, notes=[*some.notes, f"{options.limit:,} of {count:,} samples are read"]))
+
+
+def _marked(read: Read, options: ReadOptions, say: Say) -> Read:
     """Returns what was read with images that are duplicates, exact or near, under equal keys."""
-    if raw.kind != "image" or raw.x is None or raw.keys is not None:
-        return raw
-    x = raw.x
+    raw, x = read.raw, read.raw.x
+    if raw.kind != "image" or x is None or raw.keys is not None or read.source in BUILTIN or options.split == "0":
+        return read
 
     def search() -> np.ndarray[Any, Any]:
         if len(x) >= MANY:
             say(f"looking for near duplicates among {len(x):,} images, once")
         return near_images(x)
 
-    worth = keep or len(x) >= MANY
-    return replace(raw, keys=remembered(NEAR, raw.fingerprint, search) if worth else search())
+    keep = "folder" in raw.columns or len(x) >= MANY
+    return replace(read, raw=replace(raw, keys=remembered(NEAR, raw.fingerprint, search) if keep else search()))
 
 
 def _sized(options: ReadOptions, like: Spec | None) -> ReadOptions:

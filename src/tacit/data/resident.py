@@ -91,11 +91,14 @@ def known_images(place: Place, options: ReadOptions, like: Spec | None) -> Raw |
         DataError: If one of them could not be read and reading is strict.
     """
     stored = cache.load(_key(place, _wanted(options, like)))
+    if stored is None and like is not None:  # a run's own source, which was opened before there was a run
+        stored = cache.load(_key(place, _wanted(options, None)))
+        if stored is not None and tuple(stored[0].shape[1:]) != like.shape:
+            return None
     if stored is None:
         return None
     raw = _raw(place, stored)
-    for lost in raw.skipped[: int(options.strict)]:
-        raise _too_strict(lost)
+    _check_strict(raw.skipped, options)
     return raw
 
 
@@ -106,8 +109,9 @@ def said_skipped(skipped: Sequence[Skipped]) -> str:
     return f"skipped {len(skipped):,} that cannot be read: {first}{more}; --strict fails instead"
 
 
-def _too_strict(lost: Skipped) -> DataError:
-    return DataError(f"{lost.name} cannot be read: {lost.reason}; without --strict it is skipped")
+def _check_strict(skipped: Sequence[Skipped], options: ReadOptions) -> None:
+    if options.strict and skipped:
+        raise DataError(f"{skipped[0].name} cannot be read: {skipped[0].reason}; without --strict it is skipped")
 
 
 def _wanted(options: ReadOptions, like: Spec | None) -> Wanted:
@@ -144,6 +148,7 @@ def _raw(place: Place, stored: cache.Stored) -> Raw:
 def _make(place: Place, wanted: Wanted, options: ReadOptions, say: Say, folder: Path) -> dict[str, Any]:
     """Writes the images of a place to ``x.npy`` of a folder, and returns what is known of them."""
     entries = [e for e in place.entries() if is_image(e.id)]
+    _check_strict(place.skipped, options)
     if wanted.limit is not None:
         entries = [entries[i] for i in drawn([e.id for e in entries], wanted.limit, options.split_seed)]
     failed: dict[int, str] = {}
@@ -201,9 +206,7 @@ def _pixels(place: Place, entries: Sequence[Entry], headers: dict[int, Header], 
 
 def _note_failed(lost: dict[int, str], failed: dict[int, str], entries: Sequence[Entry], options: ReadOptions) -> None:
     failed |= lost
-    for i, reason in lost.items():
-        if options.strict:
-            raise _too_strict(Skipped(entries[i].id, reason))
+    _check_strict([Skipped(entries[i].id, reason) for i, reason in sorted(lost.items())], options)
 
 
 def _check_any(readable: int, place: Place, entries: Sequence[Entry], failed: dict[int, str]) -> None:
@@ -275,9 +278,9 @@ def _plan(wanted: Wanted, headers: Sequence[Header]) -> tuple[Target, list[str]]
     if fine:
         notes.append("16-bit grey images are read at full precision, as floats in [0, 1]")
     elif deep:
-        notes.append(f"{deep:,} images of 16 bits are scaled to 8 bits")
+        notes.append(f"16 bits are scaled to 8 bits, in {deep:,} of {len(headers):,} images")
     if frames := sum(h.frames for h in headers):
-        notes.append(f"{frames:,} animated images: the first frame is read")
+        notes.append(f"of animated images, {frames:,} here, the first frame is read")
     return Target(height, width, channels, wanted.fit, fine), notes  # type: ignore[arg-type]
 
 

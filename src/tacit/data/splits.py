@@ -65,7 +65,8 @@ def split(raw: Raw, options: ReadOptions, same: Array, said: Sequence[str] = ())
     own = raw.held_out is not None
     if own and options.split == ReadOptions().split:
         out = np.asarray(raw.held_out, bool)
-        return out, [*notes, f"held out: {out.sum():,} samples, as the source has them; --split FRACTION draws others"]
+        notes.append(f"held out: {out.sum():,} samples, as the source has them; --split FRACTION draws others")
+        return out, notes + _across(out, same)
     if own:
         notes.append("the source's own held-out samples are not used, since --split was given")
     share = _share(options.split)
@@ -76,12 +77,13 @@ def split(raw: Raw, options: ReadOptions, same: Array, said: Sequence[str] = ())
     chosen = {key: draw(key, options.split_seed) < share for key in set(keys)}
     out = np.fromiter((chosen[key] for key in keys), bool, len(keys))
     copies = int((same != np.arange(len(same))).sum())
-    if copies:
+    if copies and share > 0:
         notes.append(f"{copies:,} samples are exact or near duplicates of others, and stay on their side of the split")
     if not out.any() and share > 0 and len(out) >= FEW:
         notes.append(f"no sample is held out: all {len(out):,} share {len(chosen):,} keys, and none of these was drawn")
-    notes.append(f"held out: {out.sum():,} of {len(out):,} samples (--split {options.split}, --split-seed "
-                 f"{options.split_seed})")
+    elif share > 0:
+        notes.append(f"held out: {out.sum():,} of {len(out):,} samples (--split {options.split}, --split-seed "
+                     f"{options.split_seed})")
     return out, notes
 
 
@@ -173,7 +175,9 @@ def _listed(path: Path, raw: Raw, same: Array) -> tuple[Array, list[str]]:
                         f"like {raw.ids[0]!r}.{did_you_mean(unknown[0], raw.ids[:10_000])}")
     out = np.zeros(len(raw.ids), bool)
     out[[position[name] for name in listed]] = True
-    notes = [f"held out: the {out.sum():,} samples that {path} lists"]
-    if apart := int((out != out[same]).sum()):
-        notes.append(f"{apart:,} samples have a duplicate on the other side of that split")
-    return out, notes
+    return out, [f"held out: the {out.sum():,} samples that {path} lists", *_across(out, same)]
+
+
+def _across(out: Array, same: Array) -> list[str]:
+    apart = int((out != out[same]).sum())
+    return [f"{apart:,} samples have a duplicate on the other side of that split"] if apart else []

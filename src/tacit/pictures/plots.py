@@ -42,7 +42,7 @@ def curves(metrics: Rows, path: str | Path, *, title: str = "Learning curves") -
         headline(figure, title, "training, and held-out samples in orange" if held else "")
         for r, row in enumerate(rows):
             for c, name in enumerate(row):
-                left, bottom = 120 + 520 * c, height - 80 - 380 * (r + 1)
+                left, bottom = 120 + 520 * c, height - 60 - 380 * (r + 1)
                 axes = figure.add_axes((left / width, bottom / height, 410 / width, 260 / height))
                 _curve(axes, series, name)
     return Path(path)

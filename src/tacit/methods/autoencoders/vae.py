@@ -130,8 +130,9 @@ class VAE(Method):
     def encode(self, x: Tensor, *, stochastic: bool = False, generator: Generator | None = None) -> Tensor:
         """Returns the posterior's mean, or where stochastic a draw from it, shape (N, latent)."""
         mean, log_var = self.posterior(x)
-        noise = normal(*mean.shape, device=x.device, generator=generator) if stochastic else 0.0
-        return mean + (0.5 * log_var).exp() * noise
+        if not stochastic:
+            return mean
+        return mean + (0.5 * log_var).exp() * normal(*mean.shape, device=x.device, generator=generator)
 
     def decode(self, z: Tensor) -> Tensor:
         """Returns the mean of p(x | z), shape (N, *spec.shape), in the range of the data."""
