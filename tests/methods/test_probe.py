@@ -41,7 +41,7 @@ def test_logits_are_the_librarys_decision() -> None:
     method.fit(x, label=label)
     z = ((x - x.mean(0)) / x.std(0, correction=0)).double().numpy()
     reference = LogisticRegression(C=1 / (1e-3 * 300), max_iter=1_000, tol=1e-8).fit(z, label.numpy())
-    np.testing.assert_allclose(method.classify(x), reference.decision_function(z), atol=2e-3)
+    np.testing.assert_allclose(method.classify(x), reference.decision_function(z), atol=2e-4)
 
 
 def test_two_classes_have_the_librarys_probabilities() -> None:
@@ -49,7 +49,8 @@ def test_two_classes_have_the_librarys_probabilities() -> None:
     method = Probe(Spec("vector", (5,), classes=("no", "yes")))
     method.fit(x, label=label)
     z = ((x - x.mean(0)) / x.std(0, correction=0)).double().numpy()
-    reference = LogisticRegression(C=1 / (1e-3 * 300), max_iter=1_000, tol=1e-8).fit(z, label.numpy())
+    twice = 2 / (1e-3 * 300)  # the library has one row of weights for two classes: the difference of ours
+    reference = LogisticRegression(C=twice, max_iter=1_000, tol=1e-8).fit(z, label.numpy())
     logits = method.classify(x)
     assert logits.shape == (300, 2)
     np.testing.assert_allclose(logits.softmax(1), reference.predict_proba(z), atol=1e-3)

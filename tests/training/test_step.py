@@ -57,7 +57,9 @@ def test_after_sees_summed_stats_once_per_move():
 
 def test_each_turn_moves_its_own_player_only():
     method = toy("duel")
-    seen = []
+    seen, touched = [], []
+    method.discriminator[0].weight.register_hook(lambda gradient: touched.append("discriminator"))
+    method.generator[0].weight.register_hook(lambda gradient: touched.append("generator"))
 
     def losses(batch):
         former = copy.deepcopy(method.state_dict())
@@ -70,6 +72,7 @@ def test_each_turn_moves_its_own_player_only():
     method.losses = losses
     game(method).play(batch_of(method))
     assert seen == [("discriminator", {"discriminator"})] * 2 + [("generator", {"generator"})]
+    assert touched == [player for player, _ in seen]  # no gradient is worked out in vain
 
 
 def test_a_fused_clip_is_a_clip():
@@ -167,6 +170,15 @@ def test_out_of_memory_replays_the_same_noise_and_statistics():
         torch.manual_seed(5)
         play.play(batch)
     assert apart(small, hungry) == 0
+
+
+def test_fast_forwarding_leaves_no_trace_in_statistics():
+    method = toy("replayed")
+    method.discriminator.insert(1, nn.BatchNorm1d(8))
+    method.discriminator.forward = Hungry(method, 6, after=2)
+    game(method).play(batch_of(method))
+    whole, cut = 2, 4 * 2  # of 24 samples, real and made; of 6
+    assert method.discriminator[1].num_batches_tracked == whole + cut + 4
 
 
 def test_out_of_memory_with_one_sample_is_an_error():

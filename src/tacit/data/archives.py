@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import io
 import lzma
@@ -9,7 +11,8 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -21,7 +24,11 @@ from tacit.errors import DataError
 __all__ = ["ARCHIVES", "Archive", "is_archive", "open_archive"]
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-PACKED = (b"\x1f\x8b", b"BZ", b"\xfd7")  # how gzip, bzip2 and xz begin
+PACKERS: Mapping[bytes, Callable[[Path], BinaryIO]] = {  # by the first two bytes
+    b"\x1f\x8b": lambda path: cast(BinaryIO, gzip.open(path)),
+    b"BZ": lambda path: cast(BinaryIO, bz2.open(path)),
+    b"\xfd7": lambda path: cast(BinaryIO, lzma.open(path)),
+}
 LARGEST = 1 << 30  # bytes of one member; a photograph is far below, a bomb far above
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError)
 
@@ -44,7 +51,7 @@ def open_archive(path: Path) -> Archive:
         if zipfile.is_zipfile(path):
             return Archive(path, _zip_members, _zip_batches)
         with open(path, "rb") as file:
-            packed = file.read(2) in PACKED
+            packed = file.read(2) in PACKERS
         if packed:
             return Archive(path, _packed_members, _packed_batches)
         if tarfile.is_tarfile(path):
@@ -194,8 +201,17 @@ class Window(io.RawIOBase):
 # .tar.gz: members come in the order in which they lie, since a packed file is read from its beginning only -----------
 
 
+@contextmanager
+def _unpacking(path: Path) -> Iterator[tarfile.TarFile]:
+    with open(path, "rb") as file:
+        begins = file.read(2)
+    # tarfile's own unpacking takes a file that was cut off for one that has ended
+    with PACKERS[begins](path) as content, tarfile.open(fileobj=content, mode="r|") as tar:
+        yield tar
+
+
 def _packed_members(path: Path, skipped: list[Skipped]) -> Iterator[Entry]:
-    with tarfile.open(path, "r|*") as tar:
+    with _unpacking(path) as tar:
         yield from _files(tar, skipped)
 
 
@@ -205,7 +221,7 @@ def _packed_batches(path: Path, entries: Sequence[Entry]) -> Iterator[Batch]:
 
 def _unpacked(path: Path, position: dict[int, int]) -> Iterator[Opener]:
     """Yields the members at some offsets, each read into memory."""
-    with tarfile.open(path, "r|*") as tar:
+    with _unpacking(path) as tar:
         for member in tar:
             tar.members = []  # type: ignore[attr-defined]
             at = position.get(member.offset_data)

@@ -48,11 +48,11 @@ def load(key: Mapping[str, Any]) -> Stored | None:
         Samples, mapped from the disk and private to this process, and the words that were stored beside them.
     """
     place = _place(key)
+    if not place.exists():
+        return None
     try:
         meta = json.loads((place / "meta.json").read_text("utf-8"))
         x = torch.from_numpy(np.load(place / "x.npy", mmap_mode="c"))
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, EOFError):  # damaged: it will be made again
         shutil.rmtree(place, ignore_errors=True)
         return None

@@ -1,8 +1,8 @@
 """Samples that are the same, or nearly: copies, and images that were saved again, resized, brightened or cropped a bit.
 
 A near duplicate is a pair of images that agree once one is laid over the other, and that lie much closer together than
-the data are dense around them. The second half keeps what is merely alike (handwritten ones, ships on blue) apart, and
-so keeps pairs from chaining into groups of unrelated images.
+the data are dense around them: this keeps apart what is merely alike (handwritten ones, ships on blue). All of a group
+look like one image of it: this keeps pairs from chaining into groups of unrelated images.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ Array = np.ndarray[Any, Any]
 NEAR = "near duplicates 1"  # another number where groups may come out differently
 LEAST_SIDE = 16  # pixels; smaller images hold too little to tell alike from same
 COARSE, MIDDLE, FINE = 6, 16, 32  # pixels at the side of what is searched, aligned, compared
-DENSITY = 24  # the neighbour whose distance says how dense the data are
+DENSITY, LEAST_DENSITY = 24, 4  # the neighbour whose distance says how dense the data are, in many images and in few
 PARTNERS = 3  # nearest neighbours that are looked at
 SEARCH, GATE, AGREE = 0.85, 0.87, 0.95  # correlations: to be looked at, looked at closely, the same
 NEARER, CLOSER = 0.7, 0.5  # of the distance to the neighbour of `DENSITY`, before and after laying one over the other
+SHIFT, SCALE = 0.13, 0.15  # most by which one image is laid over another, of half its side
 FLAT = 3.0  # grey levels of deviation below which noise is all there is
 CHUNK = 4096
 
@@ -94,7 +95,7 @@ def join(same: Array, pairs: Array) -> Array:
 def _near_pairs(x: Tensor, alone: Tensor) -> Tensor:
     """Returns pairs of near duplicates among some images, as places in `alone`, int64 (P, 2)."""
     coarse, middle, flat = _described(x, alone)
-    near, who = _neighbours(coarse, min(DENSITY, len(alone) - 1))
+    near, who = _neighbours(coarse, min(DENSITY, max(LEAST_DENSITY, len(alone) // 20), len(alone) - 1))
     dense = _distance(near[:, -1])  # (n,)
     left = torch.arange(len(alone))[:, None].expand_as(who)[:, :PARTNERS]
     right, agree = who[:, :PARTNERS], near[:, :PARTNERS]
@@ -105,7 +106,29 @@ def _near_pairs(x: Tensor, alone: Tensor) -> Tensor:
         part, agree = _compared(x, alone, middle, part)
         close = _distance(agree) < CLOSER * dense[part].amin(1)
         found.append(part[(agree >= AGREE) & close])
-    return torch.cat(found)
+    return _gathered(coarse, torch.cat(found))
+
+
+def _gathered(coarse: Tensor, pairs: Tensor) -> Tensor:
+    """Returns pairs after breaking chains: all of a group look like one of it, and not only like the next in a row.
+
+    Arguments:
+        coarse: Images as unit vectors (n, D).
+        pairs: Near duplicates, int64 (P, 2).
+    """
+    degree = torch.bincount(pairs.flatten(), minlength=len(coarse))
+    group = torch.from_numpy(join(np.arange(len(coarse)), pairs.numpy()))
+    members = pairs.flatten().unique()
+    around = [pairs[:0]]
+    for root in group[members].unique().tolist():
+        left = members[group[members] == root]
+        while len(left) > 1:
+            middle = left[degree[left].argmax()]
+            near = coarse[left] @ coarse[middle] >= SEARCH
+            near[left == middle] = True
+            around.append(torch.stack([middle.expand(int(near.sum())), left[near]], 1))
+            left = left[~near]
+    return torch.cat(around)
 
 
 def _described(x: Tensor, alone: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -192,8 +215,9 @@ def _aligned(a: Tensor, b: Tensor, laid: Tensor) -> Tensor:
     square = slope.mT @ slope  # (n, 5, 5)
     square += torch.diag_embed(1e-3 * square.diagonal(dim1=1, dim2=2) + 1e-8)
     step: Tensor = torch.linalg.solve(square, slope.mT @ (a - b).flatten(1)[..., None])[..., 0]  # (n, 5)
-    step = step.clamp(-0.2, 0.2)
-    return laid + step[:, :4]
+    most = torch.tensor([SHIFT, SCALE, SHIFT, SCALE])
+    still = torch.tensor([0.0, 1, 0, 1])
+    return torch.minimum(torch.maximum(laid + step[:, :4], still - most), still + most)
 
 
 def _warped(images: Tensor, laid: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ __all__ = ["FORMATS", "Header", "IMAGE_SUFFIXES", "Target", "decode", "quiet", "
 Array = np.ndarray[Any, Any]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "MPO")  # no decoder beyond these ever runs
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")  # no decoder beyond these ever runs
 GREY = ("1", "L", "LA", "La", "I", "F")
 DRAFT = 2  # a JPEG is decoded at no less than this many times the wanted size: the filter does the rest
 FLIPS = {

@@ -15,7 +15,7 @@ from tacit.data.arrays import from_memory, read_arrays, with_items
 from tacit.data.assemble import Read, assemble
 from tacit.data.builtin import BUILTIN
 from tacit.data.cache import remembered
-from tacit.data.dataset import Data
+from tacit.data.dataset import IN_MEMORY, Data
 from tacit.data.duplicates import NEAR, near_images
 from tacit.data.folders import Entry, Place, list_folder, one_file
 from tacit.data.idx import is_idx
@@ -97,7 +97,7 @@ def _read(source: Any, options: ReadOptions, like: Spec | None, say: Say) -> Rea
     """Reads one source."""
     if not isinstance(source, str | Path):
         raw = from_memory(source, _sized(options, like))
-        return Read("the array", raw, raw.kind == "table")
+        return Read(IN_MEMORY, raw, raw.kind == "table")
     name = str(source)
     if name in BUILTIN:
         raw = BUILTIN[name](_sized(options, like))
@@ -203,7 +203,7 @@ def _sniffed(place: Place) -> tuple[str, list[Entry]]:
     by_kind: dict[str | None, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_kind[modality_of(entry.id)].append(entry)
-    kinds = {kind: found for kind, found in by_kind.items() if kind is not None}
+    kinds = {kind: by_kind[kind] for kind in MODALITIES if kind in by_kind}
     if not kinds:
         held = f"{len(entries):,} files ({_counted(entries)})" if entries else "no files"
         lost = f"; {place.skipped[0].name} {place.skipped[0].reason}" if place.skipped else ""

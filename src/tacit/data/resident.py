@@ -33,7 +33,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 OWN_SIZE = 64  # images keep their size up to here, and are brought here beyond
-THREADS = min(16, 2 * (os.cpu_count() or 1))
+THREADS = min(16, 1 + (os.cpu_count() or 1))
 COLUMNS = ("bytes", "width", "height")
 
 

@@ -39,9 +39,10 @@ class Devices:
         together = dist.is_initialized()
         self.rank = dist.get_rank() if together else 0
         self.world = dist.get_world_size() if together else 1
-        local = int(os.environ.get("LOCAL_RANK", self.rank))
-        self.device = torch.device(kind, local if together else torch.cuda.current_device()) if kind == "cuda" \
-            else torch.device(kind)
+        local = int(os.environ.get("LOCAL_RANK", self.rank)) if together else 0
+        self.device = torch.device(kind, local) if kind == "cuda" else torch.device(kind)
+        if kind == "cuda":
+            torch.cuda.set_device(self.device)
         self.precision = options.precision
 
     @property

@@ -91,8 +91,8 @@ class Journal:
 
 def numbers(tensors: Sequence[Tensor]) -> list[float]:
     """Returns scalars as numbers, waiting once for all of them."""
-    if not tensors:
-        return []
+    if all(t.is_cpu for t in tensors):
+        return [t.item() if not t.dim() else t.float().mean().item() for t in tensors]
     result: list[float] = torch.stack([t.float().mean() if t.dim() else t.float() for t in tensors]).tolist()
     return result
 

@@ -193,6 +193,8 @@ class Training:
             player.set_rate(tally.step, tally.progress)
         self.held = self.batch(tally.step)  # until the next is made, or its pages would go back to the system
         self.journal.add(self.game.play(self.held, votes))
+        if not self.game.waits:
+            self.journal.drain()  # scalars that are kept would litter the heap
         if self.average is not None:
             self.average.update(tally.step)
         tally.step += 1

@@ -80,8 +80,8 @@ class GAN(Method):
         yield Loss("generator", -softplus(logits).mean() if self.saturating else softplus(-logits).mean())
 
     def recipe(self) -> Recipe:
-        """Returns how it likes to be trained: Adam where the paper has momentum; samples come from averaged weights."""
-        optim = Optim(lr=2e-4, betas=(0.5, 0.999))
+        """Returns how it likes to be trained: Adam where the paper has momentum, and samples of averaged weights."""
+        optim = Optim(lr=1e-3, betas=(0.5, 0.999))
         return Recipe(batch=64, steps=5_000, ema=0.995, optim={"discriminator": optim, "generator": optim})
 
     def prior(self, n: int, generator: Generator | None = None) -> Tensor:

@@ -21,8 +21,8 @@ MOST = 2**25  # values that every restart sees; of more samples a part is drawn
 class KMeans(Method):
     """Clusters around centres.
 
-    The anomaly score is the distance to the nearest centre. Of data with more than 2^25 values, the restarts see only as
-    many samples as have so many, but at least 10,000, drawn at random; the best goes on with all.
+    The anomaly score is the distance to the nearest centre. Of data with more than 2^25 values, the restarts see only
+    as many samples as have so many, but at least 10,000, drawn at random; the best goes on with all.
 
     Arguments:
         spec: What one sample is.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
+from typing import Any
 
+import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+import torch.nn.functional as F
+from scipy.optimize import minimize
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
@@ -77,23 +78,30 @@ class Probe(Method):
         scale = rows.std(0, correction=0)
         self.scale.copy_(torch.where(scale > 1e-6 * scale.mean(), scale, torch.ones_like(scale)))
         rows.sub_(self.mean).div_(self.scale)
-        tolerance = 1e-5 if rows.dtype == torch.float64 else 1e-4  # of the objective's gradient
-        model = LogisticRegression(C=1 / (self.penalty * len(rows)), max_iter=self.iterations, tol=tolerance)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # noted below
-            model.fit(rows.cpu().numpy(), label[known].cpu().numpy())
-        stopped = int(model.n_iter_.max()) >= self.iterations
-        self.note = f"not converged after {self.iterations} iterations" if stopped else ""
-        self._take(torch.from_numpy(model.coef_), torch.from_numpy(model.intercept_), present)
-
-    def _take(self, weight: Tensor, bias: Tensor, present: Tensor) -> None:
-        """Notes what the library found for the classes that are present."""
-        if len(present) == 2:  # one logit s, of the second against the first
-            weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
+        place = torch.searchsorted(present, label[known])  # classes that are present, counted from 0
+        found, self.note = self._minimum(rows, place, len(present))
         self.weight.zero_()
         self.bias.fill_(NEVER)
-        self.weight[present] = weight.to(self.weight)
-        self.bias[present] = bias.to(self.bias)
+        self.weight[present] = found[:, :-1].to(self.weight)
+        self.bias[present] = found[:, -1].to(self.bias)
+
+    def _minimum(self, rows: Tensor, place: Tensor, classes: int) -> tuple[Tensor, str]:
+        """Returns weights and biases at the minimum, (classes, D + 1), and what there is to say."""
+
+        def objective(flat: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
+            w = torch.from_numpy(flat).to(rows).view(classes, -1).requires_grad_()
+            logits = torch.addmm(w[:, -1], rows, w[:, :-1].T)  # (n, classes)
+            loss = F.cross_entropy(logits, place) + self.penalty / 2 * w[:, :-1].square().sum()
+            (gradient,) = torch.autograd.grad(loss, w)
+            return float(loss.detach()), gradient.double().cpu().numpy().ravel()
+
+        tolerance = 1e-6 if rows.dtype == torch.float64 else 1e-4  # of the gradient's greatest entry
+        start = np.zeros(classes * (rows.shape[1] + 1))
+        with torch.enable_grad():
+            end = minimize(objective, start, jac=True, method="L-BFGS-B",
+                           options={"maxiter": self.iterations, "gtol": tolerance, "ftol": 0.0})
+        note = f"not converged after {self.iterations} iterations" if end.nit >= self.iterations else ""
+        return torch.from_numpy(end.x).view(classes, -1), note
 
     def classify(self, x: Tensor) -> Tensor:
         """Returns logits, shape (N, K), K the number of the spec's classes."""
