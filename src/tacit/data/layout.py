@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,29 +56,31 @@ def layout(ids: Sequence[str]) -> Layout:
         >>> found.top, found.held_out.tolist(), found.parts
         (['cat', 'dog', 'cat'], [False, False, True], {'val': 1})
     """
-    paths = _unwrapped([i.split("/") for i in ids])
-    first = [p[0] if len(p) > 1 else "" for p in paths]
-    names = {name.lower() for name in set(first)}
+    inner = _unwrapped(list(ids))
+    first = [_top(i) or "" for i in inner]
+    names = {name: name.lower() for name in set(first)}
     held_out, parts = None, dict[str, int]()
-    if names & TRAIN and names & HELD_OUT:
-        first = [name.lower() for name in first]
+    if TRAIN & set(names.values()) and HELD_OUT & set(names.values()):
+        first = [names[name] for name in first]
         held_out = np.array([name in HELD_OUT for name in first])
-        parts = {name: first.count(name) for name in sorted(names & HELD_OUT)}
-        paths = [p[1:] if name in TRAIN | HELD_OUT else p for p, name in zip(paths, first, strict=True)]
-        paths = _unwrapped(paths)
-    top = [p[0] if len(p) > 1 else None for p in paths]
-    passed = sorted(name for name in set(top) - {None} if name is not None and never_a_class(name))
+        parts = {name: first.count(name) for name in sorted(HELD_OUT & set(first))}
+        inner = [i.partition("/")[2] if name in TRAIN | HELD_OUT else i for i, name in zip(inner, first, strict=True)]
+        inner = _unwrapped(inner)
+    top = [_top(i) for i in inner]
+    passed = sorted(name for name in set(top) if name is not None and never_a_class(name))
     if passed:
         top = [None if name in passed else name for name in top]
-    return Layout(["/".join(p) for p in paths], top, held_out, parts, passed)
+    return Layout(inner, top, held_out, parts, passed)
 
 
-def _unwrapped(paths: list[list[str]]) -> list[list[str]]:
+def _top(path: str) -> str | None:
+    return path[: path.index("/")] if "/" in path else None
+
+
+def _unwrapped(paths: list[str]) -> list[str]:
     """Returns paths below the folders that hold everything."""
     if not paths:
         return paths
-    low, high = min(paths), max(paths)  # what these share, all share
-    shared = 0
-    while shared < min(len(low), len(high)) - 1 and low[shared] == high[shared]:
-        shared += 1
-    return [p[shared:] for p in paths] if shared else paths
+    shared = os.path.commonprefix([min(paths), max(paths)])  # what these share, all share
+    cut = shared.rfind("/") + 1
+    return [p[cut:] for p in paths] if cut else paths

@@ -1,0 +1,80 @@
+"""Runs every command and every Python block of the docs, in an empty folder with a few photos and a table."""
+
+import contextlib
+import csv
+import os
+import re
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).parent
+PAGES = [HERE.parent / "README.md", *sorted(HERE.glob("*.md"))]
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.M | re.S)
+
+
+def prepare(folder: Path) -> None:
+    """Makes what the docs speak of: photos/ in two sub-folders, and people.csv."""
+    import tacit
+
+    shapes = tacit.open_data("shapes", count=200)
+    for i, image in enumerate(shapes.x.numpy()):
+        place = folder / "photos" / shapes.spec.classes[int(shapes.label[i])]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{i:03d}.png")
+    rng = np.random.default_rng(0)
+    with open(folder / "people.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["age", "hours", "sector", "income"])
+        for _ in range(300):
+            age, hours = int(rng.integers(18, 80)), int(rng.integers(0, 60))
+            writer.writerow([age, hours, rng.choice(["public", "private", "?"]), "high" if age * hours > 2000 else "low"])
+
+
+def run(page: Path) -> int:
+    """Runs one page; returns how many commands and blocks it had.
+
+    Raises:
+        SystemExit: If one fails.
+    """
+    from tacit.cli.main import main
+
+    done = 0
+    names: dict[str, object] = {}
+    for kind, text in BLOCK.findall(page.read_text()):
+        if kind == "python":
+            exec(compile(text, str(page), "exec"), names)
+            done += 1
+            continue
+        for line in text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            if words[0] != "tacit":
+                raise SystemExit(f"{page.name}: {line!r} is not a tacit command")
+            print(f"$ {line}", flush=True)
+            with contextlib.redirect_stdout(sys.stderr if os.environ.get("VERBOSE") else open(os.devnull, "w")):
+                code = main(words[1:])
+            if code:
+                raise SystemExit(f"{page.name}: {line!r} ended with {code}")
+            done += 1
+    return done
+
+
+def check() -> None:
+    """Runs all pages, each in a folder of its own."""
+    for page in PAGES:
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["TACIT_CACHE"] = f"{folder}/cache"
+            os.chdir(folder)
+            prepare(Path(folder))
+            print(f"{page.name}: {run(page)} commands and blocks run")
+            os.chdir(HERE)
+
+
+if __name__ == "__main__":
+    check()
