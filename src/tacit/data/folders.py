@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -92,9 +95,12 @@ class Files:
 
     def signature(self, chosen: Callable[[str], bool]) -> str:
         """Returns the hash of path, size and time of each file of a chosen name."""
-        rows = (f"{e.where}\0{e.id}\0{e.size}\0{e.stamp}\n" for e in self._entries if chosen(e.id))
-        words = f"{os.path.realpath(self.path)}\n" + "".join(rows)
-        return hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        files = [e for e in self._entries if chosen(e.id)]
+        words = [os.path.realpath(self.path), *(e.where for e in files), *(e.id for e in files)]
+        total = hashlib.blake2b("\0".join(words).encode("utf-8", "surrogateescape"), digest_size=16)
+        total.update(array("q", [e.size for e in files]))
+        total.update(array("q", [e.stamp for e in files]))
+        return total.hexdigest()
 
     def batches(self, entries: Sequence[Entry]) -> Iterator[Batch]:
         """Yields what opens the files, in order."""
@@ -126,6 +132,11 @@ def list_folder(folder: Path) -> Files:
 
     A folder that may not be entered is skipped by name.
     """
+    with _uncollected():
+        return _listed(folder)
+
+
+def _listed(folder: Path) -> Files:
     skipped: list[Skipped] = []
     found: list[Entry] = []
     todo = [(str(folder), "", frozenset[tuple[int, int]]())]
@@ -145,6 +156,18 @@ def list_folder(folder: Path) -> Files:
             else:
                 found.append(_entry(item, prefix))
     return Files(folder, folder, found, skipped)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Pauses the garbage collector, which would look through every object of torch while a large folder is listed."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def one_file(path: Path) -> Files:

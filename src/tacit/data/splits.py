@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ def draw(key: str, seed: int, purpose: str = "split") -> float:
         >>> draw("cat/1.jpg", 0) == draw("cat/1.jpg", 0) != draw("cat/1.jpg", 1)
         True
     """
-    word = f"{purpose}\0{seed}\0{key}".encode()
-    return int.from_bytes(hashlib.blake2b(word, digest_size=8).digest(), "big") / 2**64
+    mark = _begun(f"{purpose}\0{seed}\0").copy()
+    mark.update(key.encode())
+    return int.from_bytes(mark.digest(), "big") / 2**64
+
+
+@cache
+def _begun(word: str) -> Any:
+    return hashlib.blake2b(word.encode(), digest_size=8)
 
 
 def drawn(ids: Sequence[str], count: int, seed: int) -> list[int]:
