@@ -66,7 +66,8 @@ def environment() -> Path:
 def run() -> list[Ratio]:
     """Compares an epoch of both trainers."""
     command = [str(environment()), "-c", WORKER, *map(str, (torch.get_num_threads(), N, BATCH, LATENT))]
-    peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    pipe = subprocess.PIPE
+    peer = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
     parameters = int(peer.stdout.readline().split()[1])
 
     def theirs() -> float:

@@ -82,8 +82,8 @@ def run(pairs: int) -> list[Ratio]:
         make_folder(folder)
         what = f"open and iterate {N:,} PNG of {SIZE} x {SIZE}"
         return [
-            compare(f"{what}, {how}, against {name}", lambda cold=cold: ours(folder, cold=cold), lambda t=theirs: t(folder),
-                    work=N, pairs=pairs, warm=1)
+            compare(f"{what}, {how}, against {name}", lambda cold=cold: ours(folder, cold=cold),
+                    lambda t=theirs: t(folder), work=N, pairs=pairs, warm=1)
             for how, cold in (("cold", True), ("warm", False))
             for name, theirs in (("threads over PIL", pooled), ("a DataLoader", loaded))
         ]

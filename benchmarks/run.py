@@ -1,4 +1,4 @@
-"""Measures everything and writes benchmarks/results.md: ``python -m benchmarks.run [--only steps,...] [--pairs 30]``."""
+"""Measures and writes the table of timings into benchmarks/results.md: ``python -m benchmarks.run [--only steps]``."""
 
 import argparse
 import datetime
@@ -25,7 +25,7 @@ def main() -> None:
     text = RESULTS.read_text() if RESULTS.exists() else f"# Results\n\n{START}\n{END}\n"
     before, rest = text.split(START)
     table = "\n".join([f"{datetime.date.today()}, {pairs.machine()}.", "", pairs.HEADER, *rows])
-    if set(given.only.split(",")) == set(PARTS):
+    if set(given.only.split(",")) == set(PARTS):  # a part alone is only shown
         RESULTS.write_text(f"{before}{START}\n{table}\n{END}{rest.split(END)[1]}")
 
 

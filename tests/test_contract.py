@@ -68,7 +68,7 @@ def test_capabilities_keep_their_promises(name, runs, digits_data):
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if "Scores" in row.can])
 def test_noise_is_stranger_than_digits(name, runs, digits_data, tmp_path):
-    steps = {"steps": 100} if name in TRAINED else {}
+    steps = {"steps": 250} if name in TRAINED else {}
     run = tacit.fit(name, digits_data, out=tmp_path / name, **options(name) | steps)
     noise = torch.rand(100, *digits_data.spec.shape, generator=torch.Generator().manual_seed(0))
     assert run.score(noise).median() > run.score(digits_data).median()

@@ -9,9 +9,11 @@ import pytest
 import torch
 from training_toys import TOYS, Noisy, Regression, as_data, images, teach, toy, vectors, weights
 
+from tacit.data.feed import Feed
 from tacit.errors import Interrupted, RunError, TacitError, TrainingError
 from tacit.training import saving
 from tacit.training.checkpoint import read_state
+from tacit.training.devices import Devices
 
 STEPS = 12
 
@@ -140,6 +142,19 @@ def test_a_bad_number_ends_it_and_the_good_is_kept(name, tmp_path):
         clean = vectors(64)
         teach(toy(name), clean, tmp_path / "clean", steps=tally.step, batch=4, schedule="constant")
         same(weights(tmp_path)["raw"], weights(tmp_path / "clean")["raw"])
+
+
+def test_a_device_that_is_not_waited_for_goes_back_to_the_bad_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(Devices, "waits", True)
+    data = vectors(64)
+    position = Feed(data, 4, seed=0).positions(5)[0]
+    data.x[position] = torch.nan
+    with pytest.raises(TrainingError, match=r"step 5: the move of 'model' is not finite"):
+        teach(toy("regression"), data, tmp_path / "bad", steps=50, batch=4, log_steps=20)
+    assert read_state(tmp_path / "bad")[1].step == 5
+    assert lines(tmp_path / "bad") == []
+    teach(toy("regression"), vectors(64), tmp_path / "clean", steps=5, batch=4)
+    same(weights(tmp_path / "bad")["raw"], weights(tmp_path / "clean")["raw"])
 
 
 def test_poisoned_buffers_leave_the_last_save(tmp_path):

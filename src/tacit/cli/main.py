@@ -80,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         code, message = judged(error)
-        print(f"tacit: {' '.join(message.split())}", file=sys.stderr)
+        if not (shares_work() and code == 130):  # an interruption is everybody's, and told once
+            print(f"tacit: {' '.join(message.split())}", file=sys.stderr)
         return code
     return 0
 
