@@ -1,4 +1,4 @@
-"""The main job on the embedded digits: fit, map, cluster, sample, and list the strangest. About two minutes."""
+"""The main job on the embedded digits: fit, map, cluster, sample, and list the strangest, in a minute or two."""
 
 import shlex
 import sys
