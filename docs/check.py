@@ -32,7 +32,8 @@ def prepare(folder: Path) -> None:
         writer.writerow(["age", "hours", "sector", "income"])
         for _ in range(300):
             age, hours = int(rng.integers(18, 80)), int(rng.integers(0, 60))
-            writer.writerow([age, hours, rng.choice(["public", "private", "?"]), "high" if age * hours > 2000 else "low"])
+            sector, income = rng.choice(["public", "private", "?"]), "high" if age * hours > 2000 else "low"
+            writer.writerow([age, hours, sector, income])
 
 
 def run(page: Path) -> int:
