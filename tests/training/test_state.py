@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from tacit.errors import OptionError, RunError
-from tacit.training.checkpoint import STATE, Tally, copy_back, portable, read_state, write_state, written_whole
+from tacit.training.checkpoint import STATE, Tally, copy_back, portable, read_state, write_state
 from tacit.training.devices import Devices
 from tacit.training.journal import Journal
 from tacit.training.options import TrainOptions
 from tacit.training.progress import Lines, pace
 from tacit.training.randomness import kept_apart, random_states, restore_random_states
 from tacit.training.step import Move
+from tacit.training.writing import written_whole
 
 
 def test_a_state_comes_back_whole(tmp_path):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tacit.errors import RunError
+from tacit.training.writing import written_whole
 
-__all__ = ["STATE", "Tally", "all_finite", "copy_back", "portable", "read_state", "write_state", "written_whole"]
+__all__ = ["STATE", "Tally", "all_finite", "copy_back", "portable", "read_state", "write_state"]
 
 STATE = "state/latest.safetensors"
 VERSION = 1
@@ -68,27 +66,6 @@ def portable(tensors: Iterable[tuple[str, Tensor]] | Mapping[str, Tensor]) -> di
     """Returns contiguous copies on the CPU that share no storage, as files want them."""
     pairs = tensors.items() if isinstance(tensors, Mapping) else tensors
     return {n: torch.empty(t.shape, dtype=t.dtype).copy_(t.detach()) for n, t in pairs}
-
-
-@contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path` to write to, which becomes `path` when the block ends well.
-
-    Raises:
-        OSError: As the block or the disk raises it; what was at `path` stays, and nothing else is left.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_state(folder: Path, tensors: Mapping[str, Tensor], tally: Tally) -> None:

@@ -1,0 +1,1 @@
+"""Fit, save, load, lineage, and a run as data."""

@@ -1,0 +1,252 @@
+"""From a method and data to a run."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tacit.data.dataset import Data
+from tacit.data.open import open_source
+from tacit.data.options import ReadOptions
+from tacit.errors import DataError, OptionError, RunError, did_you_mean
+from tacit.protocol import Bridge, Chain, Fitted, Frozen, Method
+from tacit.runs.building import build, method_name, method_type
+from tacit.runs.config import Parent, Record, data_entry, plain_options, plain_recipe, versions
+from tacit.runs.folder import check_place, claim, is_run
+from tacit.runs.loading import load, load_parent
+from tacit.runs.log import Log
+from tacit.runs.opening import open_run
+from tacit.runs.playing import Job, finish, play
+from tacit.runs.run import Run
+from tacit.runs.weights import read_weights, weights_hash, write_weights
+from tacit.training.devices import Devices
+from tacit.training.fitted import fit_at_once
+from tacit.training.optim import recipe_with
+from tacit.training.options import TrainOptions
+
+__all__ = ["fit", "resume"]
+
+Say = Callable[[str], None]
+
+
+def fit(
+    method: str | Method,
+    source: Any = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    init_from: str | Run | None = None,
+    command: str = "",
+    say: Say = lambda _: None,
+    **options: Any,
+) -> Run:
+    """Fits a method on data and saves it as a run.
+
+    Arguments:
+        method: Name in the catalogue, or a method built by hand on the data's spec.
+        source: What `tacit.open_data` takes: a path, a name, arrays, data, or a run.
+        out: The run's folder; by default the next number under ``runs/``.
+        overwrite: Whether a run at `out` is replaced.
+        init_from: A run of the same method whose weights are the start.
+        command: The command line, for the record.
+        say: Called with each line for a person.
+        options: The method's own options, and those of `TrainOptions` and `ReadOptions`, by name.
+
+    Returns:
+        The run, loaded.
+
+    Raises:
+        UserError: If the data, an option or the folder do not allow it.
+        TrainingError: If a loss or gradient stops being a number.
+        Interrupted: If a signal ended it; it can be resumed.
+
+    Example:
+        >>> import tempfile
+        >>> run = fit("pca", "digits", latent=2, out=tempfile.mkdtemp())
+        >>> run.encode().shape
+        torch.Size([1797, 2])
+    """
+    kind = method_type(method) if isinstance(method, str) else type(method)
+    name = method if isinstance(method, str) else method_name(method)
+    own, training, reading = sort_options(name, kind, options, built=isinstance(method, Method))
+    log = Log(say)
+    if issubclass(kind, Fitted) and training.devices > 1:
+        raise OptionError(f"{name} is fitted at one stroke, on one device; leave out --devices")
+    if out is not None:
+        check_place(Path(out), overwrite=overwrite)
+    devices = Devices(training)
+    data, parent, bridge = open_for(name, kind, source, reading, log)
+    torch.manual_seed(training.seed)
+    if isinstance(method, str):
+        frozen = {k: load(v) for k, v in own.items() if v is not None and "Frozen" in annotation(kind, k)}
+        method = kind(data.spec, **own | {k: Frozen(copy.deepcopy(r.chain)) for k, r in frozen.items()})
+    else:
+        frozen = {}
+        check_spec(method, data)
+    job = Job(name, method, data, parent, bridge, frozen, training, devices, log)
+    if init_from is not None:
+        start_from(job, load(init_from))
+    place = Place(out, overwrite)
+    return fit_fitted(job, place, command) if isinstance(method, Fitted) else fit_trained(job, place, command)
+
+
+def resume(path: str | os.PathLike[str], *, say: Say = lambda _: None, **modules: torch.nn.Module) -> Run:
+    """Continues a run that was interrupted, bit for bit where the machine is the same.
+
+    Arguments:
+        path: The run's folder.
+        say: Called with each line for a person.
+        modules: The user's own modules, by the option they were given as.
+
+    Raises:
+        RunError: If there is no run, or nothing to continue.
+    """
+    folder = Path(path)
+    record = Record.read(folder)
+    if record.state == "finished":
+        raise RunError(f"{folder} is finished; --init-from {folder} starts a new run from its weights")
+    training = TrainOptions(**record.training)
+    log = Log(say)
+    log.settle(folder)
+    devices = Devices(training)
+    reading = ReadOptions.from_dict({k: v for k, v in record.data.items() if k != "source"})
+    method = build(record, modules=modules, trust=bool(modules))
+    parent = load_parent(folder, record.parent, trust=bool(modules)) if record.parent is not None else None
+    if parent is not None:
+        data, bridge = open_run(parent, reading, (record.spec.kind,), wanted_by=record.method, say=log)
+    else:
+        data, bridge = Run(folder, record, Chain(method)).data(), None
+    job = Job(record.method, method, data, parent, bridge, {}, training, devices, log)
+    log(f"resuming {folder}")
+    return play(job, record, folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a run shall be: at `out`, or at the next number under ``runs/``."""
+
+    out: str | os.PathLike[str] | None
+    overwrite: bool
+
+    @property
+    def above(self) -> Path:
+        """The folder that holds the run's folder."""
+        return Path("runs") if self.out is None else Path(self.out).parent
+
+
+def fit_fitted(job: Job, place: Place, command: str) -> Run:
+    """Fits at one stroke; the folder appears when all of it is there."""
+    fit_at_once(job.method, job.data, job.training, say=job.log)
+    note = getattr(job.method, "note", "")
+    if note:
+        job.log(f"{job.name}: {note}")
+    record = describe(job, place, command, state="finished")
+    return finish(job, record, settle(job, record, place))
+
+
+def fit_trained(job: Job, place: Place, command: str) -> Run:
+    """Writes the untrained run, so that from here on there is always one to load; then trains it."""
+    record = describe(job, place, command, recipe=plain_recipe(recipe_with(job.method.recipe(), job.training)))
+    folder = settle(job, record, place) if job.devices.is_main else Path()
+    return play(job, record, Path(job.devices.agree(str(folder))))
+
+
+def settle(job: Job, record: Record, place: Place) -> Path:
+    """Prepares a run's folder under a hidden name and moves it to its place."""
+    place.above.mkdir(parents=True, exist_ok=True)
+    prepared = Path(tempfile.mkdtemp(dir=place.above, prefix=".new-"))
+    prepared.chmod(0o755)
+    record.write(prepared)
+    write_weights(prepared, {"raw": job.method.state_dict(), "bridge": job.bridge_tensors()})
+    folder = claim(prepared, place.out, f"{job.name.split(':')[-1].lower()}-{job.data.name}", overwrite=place.overwrite)
+    job.log.settle(folder)
+    return folder
+
+
+def describe(job: Job, place: Place, command: str, **more: Any) -> Record:
+    """Returns the record of a run that is to be."""
+    beside = place.above / "run"  # any folder there has the same relative paths
+
+    def where(run: Run) -> str:
+        return os.path.relpath(run.path.resolve(), beside.resolve())
+
+    parent = job.parent and job.bridge and Parent(
+        where(job.parent), weights_hash(job.parent.path), job.bridge.via, job.bridge.layer
+    )
+    frozen = {
+        k: {"path": where(r), "lineage": [x.record.to_dict() for x in r.lineage]} for k, r in job.frozen.items()
+    }
+    default = TrainOptions()
+    given = {k: v for k, v in dataclasses.asdict(job.training).items() if v != getattr(default, k)}
+    return Record(
+        method=job.name, options=plain_options(job.method, frozen), training=given, data=data_entry(job.data),
+        spec=job.method.spec, name=job.data.name, fingerprint=job.data.fingerprint, parent=parent or None,
+        frozen=frozen, seed=job.training.seed, notes=job.data.notes, versions=versions(), command=command, **more,
+    )
+
+
+def open_for(
+    name: str, kind: type[Method], source: Any, reading: ReadOptions, say: Say
+) -> tuple[Data, Run | None, Bridge | None]:
+    """Opens what a method is to be fitted on: a source, or what a run makes of its own."""
+    if source is None:
+        raise OptionError(f"{name} needs data: a path, a built-in name such as digits, or a run")
+    if isinstance(source, Run) or is_run(source):
+        parent = load(source)
+        data, bridge = open_run(parent, reading, kind.accepts, wanted_by=name, say=say)
+        return data, parent, bridge
+    data = source if isinstance(source, Data) else open_source(source, reading, say=say)
+    if data.spec.kind not in kind.accepts:
+        raise DataError(f"{name} takes {' or '.join(kind.accepts)}; {data.source} holds {data.spec}")
+    return data, None, None
+
+
+def start_from(job: Job, run: Run) -> None:
+    """Copies another run's weights into a method.
+
+    Raises:
+        OptionError: If the other run is of another method.
+    """
+    if run.method_name != job.name:
+        raise OptionError(f"--init-from takes a run of {job.name}; {run.path} is one of {run.method_name}")
+    groups = read_weights(run.path)
+    job.method.restore(groups["raw"] | groups["ema"])
+
+
+def check_spec(method: Method, data: Data) -> None:
+    """Raises `DataError` if a method was built for other data."""
+    if (method.spec.kind, method.spec.shape) != (data.spec.kind, data.spec.shape):
+        raise DataError(f"the method was built for {method.spec}; {data.source} holds {data.spec}")
+
+
+def annotation(kind: type[Method], option: str) -> str:
+    """Returns how a constructor annotates an option, as text."""
+    return str(inspect.signature(kind).parameters[option].annotation)
+
+
+def sort_options(
+    name: str, kind: type[Method], options: Mapping[str, Any], *, built: bool
+) -> tuple[dict[str, Any], TrainOptions, ReadOptions]:
+    """Sorts options by whom they belong to: the method, the training, the reading.
+
+    Raises:
+        OptionError: If nobody knows one.
+    """
+    own_names = set() if built else set(list(inspect.signature(kind).parameters)[1:])
+    train_names = {f.name for f in dataclasses.fields(TrainOptions)}
+    read_names = {f.name for f in dataclasses.fields(ReadOptions)}
+    for option in options:
+        if option not in own_names | train_names | read_names:
+            near = did_you_mean(option, own_names | train_names | read_names)
+            raise OptionError(f"{name} has no option {option!r}.{near}")
+    own = {k: v for k, v in options.items() if k in own_names}
+    training = TrainOptions(**{k: v for k, v in options.items() if k in train_names})
+    return own, training, ReadOptions.from_dict({k: v for k, v in options.items() if k in read_names})

@@ -1,0 +1,37 @@
+"""What a run said, on the screen and in its ``log.txt``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["Log"]
+
+
+class Log:
+    """Says each line, and keeps it for ``log.txt`` from the moment that there is a folder.
+
+    Arguments:
+        say: Shows a line to a person.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._early, self._path = say, list[str](), None
+
+    _path: Path | None
+
+    def __call__(self, line: str) -> None:
+        """Says a line."""
+        self._say(line)
+        if self._path is None:
+            self._early.append(line)
+        else:
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+    def settle(self, folder: Path) -> None:
+        """Writes what was said so far, and from now on, into a folder."""
+        self._path = folder / "log.txt"
+        early, self._early = self._early, []
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in early)

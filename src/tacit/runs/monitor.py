@@ -1,0 +1,53 @@
+"""What a person can watch while a method trains: samples and reconstructions from the same noise all along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tacit.data.dataset import Data
+from tacit.pictures.grid import grid, pairs, save
+from tacit.protocol import Chain, capabilities
+
+__all__ = ["Monitor"]
+
+SHOWN = 32
+
+
+class Monitor:
+    """Draws what a chain makes, at the steps 0, 100, 200, 500, 1000, 2000, 5000, ...
+
+    Arguments:
+        chain: The method that trains, and its parents.
+        data: The root's data.
+        folder: Where to.
+        seed: Of the noise and of the samples that are reconstructed.
+    """
+
+    def __init__(self, chain: Chain, data: Data, folder: Path, *, seed: int = 0) -> None:
+        self.chain, self.folder, self.seed = chain, folder, seed
+        able = capabilities(chain)
+        self.draws = chain.spec.kind == "image"
+        self.samples, self.reconstructs = "Samples" in able, "Reconstructs" in able
+        shown = (data.testing if len(data.testing) >= SHOWN else torch.arange(len(data)))[:SHOWN]
+        self.x = data.batch(shown).x if self.draws and self.reconstructs else None
+
+    def due(self, step: int) -> bool:
+        """Returns whether to draw at a step: at 1, 2 and 5 times the powers of ten from 100 on."""
+        return self.draws and step >= 100 and str(step).rstrip("0") in {"1", "2", "5"}
+
+    @torch.no_grad()
+    def __call__(self, step: int) -> None:
+        """Draws, if it is time; the caller sees to evaluation mode, averaged weights and random state."""
+        if not self.due(step):
+            return
+        self.folder.mkdir(exist_ok=True)
+        device = self.chain.method.device
+        self.chain.to(device)
+        if self.samples:
+            made = self.chain.sample(SHOWN, generator=torch.Generator(device).manual_seed(self.seed))
+            save(grid(made.cpu()), self.folder / f"{step:06d}.png")
+        if self.x is not None:
+            restored = self.chain.reconstruct(self.x.to(device)).cpu()
+            save(pairs(self.x, restored), self.folder / f"{step:06d}-reconstructions.png")

@@ -1,0 +1,167 @@
+"""Pictures of a run: what it makes of its data, one for each capability. Asks for capabilities, never for names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tacit.data.coding import decode
+from tacit.data.dataset import Data
+from tacit.pictures import plots
+from tacit.pictures.grid import grid, pairs, save
+from tacit.pictures.maps import scatter_map
+from tacit.runs.run import Run
+
+__all__ = ["portrait"]
+
+SHOWN = 64
+MAPPED = 5_000
+EXEMPLARS = 12
+ROWS = 15
+HELD_OUT = {"held_out": "held_out/model/loss"}  # only a method with one player, the model, has one
+
+
+def portrait(run: Run, data: Data, folder: Path, *, seed: int = 0) -> list[Path]:
+    """Draws a run into a folder: samples, reconstructions, map, clusters, strangest samples, curves.
+
+    Arguments:
+        run: The run.
+        data: Its root's data.
+        folder: Where to.
+        seed: Of samples, and of the draw where not all can be shown.
+
+    Returns:
+        The pictures drawn; none for what the run cannot do or the data cannot show.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return [path for draw in DRAWINGS for path in draw(run, data, folder, seed)]
+
+
+def some(positions: Tensor, n: int, seed: int) -> Tensor:
+    """Returns at most n of some positions, drawn at random, in order."""
+    order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))[:n]
+    return positions[order.sort().values]
+
+
+def everything(data: Data) -> Tensor:
+    """Returns all samples as a method sees them."""
+    return data.batch(torch.arange(len(data))).x
+
+
+def title(run: Run) -> str:
+    """Returns the methods of a lineage, from the last to the root."""
+    return " on ".join(r.method_name for r in reversed(run.lineage))
+
+
+def typical(values: np.ndarray[Any, Any]) -> str:
+    """Returns the median of numbers, or the commonest of words with its share."""
+    if values.dtype.kind == "f":
+        return f"{np.nanmedian(values):.4g}"
+    words, counts = np.unique(values.astype(str), return_counts=True)
+    return f"{words[counts.argmax()]} {counts.max() / counts.sum():.0%}"
+
+
+def written(value: Any) -> str:
+    """Returns a cell of a table: numbers no longer than they need be."""
+    return f"{value + 0.0:.6g}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def held_out(data: Data) -> Tensor:
+    """Returns the positions of held-out samples, or of all where none are held out."""
+    return data.testing if len(data.testing) else torch.arange(len(data))
+
+
+def draw_samples(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws new samples: a grid of images, or a density beside the data's."""
+    if "Samples" not in run.capabilities:
+        return
+    if run.spec.kind == "image":
+        yield save(grid(run.sample(SHOWN, seed=seed)), folder / "samples.png")
+    elif run.spec.kind == "vector" and run.spec.size <= 2:
+        real = data.batch(some(torch.arange(len(data)), MAPPED, seed)).x
+        draw = plots.densities_1d if run.spec.size == 1 else plots.scatter_2d
+        yield draw(real, run.sample(len(real), seed=seed), folder / "samples.png")
+
+
+def draw_reconstructions(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws held-out images above their reconstructions."""
+    if "Reconstructs" not in run.capabilities or run.spec.kind != "image":
+        return
+    shown = data.take(some(held_out(data), SHOWN // 2, seed))
+    picture = pairs(everything(shown), run.reconstruct(shown), names=("data", "restored"))
+    yield save(picture, folder / "reconstructions.png")
+
+
+def draw_map(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws a map, with thumbnails where the samples are images, coloured by label where there are labels."""
+    if "Embeds" not in run.capabilities:
+        return
+    shown = data.take(some(torch.arange(len(data)), MAPPED, seed))
+    yield scatter_map(
+        run.embed(shown), folder / "map.png", labels=shown.label, names=data.spec.classes or None,
+        thumbnails=everything(shown) if run.spec.kind == "image" else None, title=f"{data.name} by {title(run)}",
+        subtitle=f"{len(shown):,} of {len(data):,} samples",
+    )
+
+
+def draw_clusters(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws each cluster's share, and a few of its images or what its rows have in common."""
+    if "Clusters" not in run.capabilities or run.spec.kind not in ("image", "table"):
+        return
+    shown = data.take(some(torch.arange(len(data)), MAPPED, seed))
+    groups = run.assign(shown)
+    members = {k: (groups == k).nonzero().flatten() for k in groups.unique().tolist()}
+    names = {k: f"{f'cluster {k}' if k >= 0 else 'none'}: {len(m) / len(groups):.1%}" for k, m in members.items()}
+    head = f"Clusters of {data.name} by {title(run)}"
+    if run.spec.kind == "image":
+        rows = [(names[k], shown.batch(some(m, EXEMPLARS, seed)).x) for k, m in members.items()]
+        yield plots.exemplars(rows, folder / "clusters.png", title=head)
+    else:
+        table = decode(everything(shown), run.spec)
+        cells = [[name, *(typical(table[name][m.numpy()]) for m in members.values())] for name in table]
+        yield plots.table(["typical", *names.values()], cells, folder / "clusters.png", title=head)
+
+
+def draw_strangest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws the strangest samples, strangest first, with their scores; of vectors, the histogram of scores."""
+    if "Scores" not in run.capabilities:
+        return
+    shown = data.take(some(torch.arange(len(data)), MAPPED, seed))
+    scores = run.score(shown)
+    first = scores.argsort(descending=True)[: SHOWN // 2]
+    head = f"Strangest of {data.name} by {title(run)}"
+    if run.spec.kind == "image":
+        captions = [f"{scores[i]:.3g}" for i in first.tolist()]
+        yield save(grid(shown.batch(first).x, captions=captions), folder / "strangest.png")
+    elif run.spec.kind == "table":
+        table = decode(shown.batch(first[:ROWS]).x, run.spec)
+        shares = scores[first[:ROWS]].tolist()
+        rows = [[f"{share:.3g}", *(written(table[c][r]) for c in table)] for r, share in enumerate(shares)]
+        yield plots.table(["score", *table], rows, folder / "strangest.png", title=head)
+    else:
+        yield plots.histogram(scores, folder / "scores.png", title=f"How strange {data.name} is by {title(run)}")
+
+
+def draw_curves(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws everything that training logged."""
+    path = run.path / "metrics.jsonl"
+    lines: list[dict[str, Any]] = [json.loads(x) for x in path.read_text().splitlines()] if path.is_file() else []
+    if len(lines) > 1:
+        lines = [{HELD_OUT.get(k, k): v for k, v in line.items()} for line in lines]
+        yield plots.curves(lines, folder / "curves.png", title=f"{title(run)} on {data.name}")
+
+
+DRAWINGS: tuple[Callable[[Run, Data, Path, int], Iterator[Path]], ...] = (
+    draw_samples,
+    draw_reconstructions,
+    draw_map,
+    draw_clusters,
+    draw_strangest,
+    draw_curves,
+)

@@ -1,0 +1,89 @@
+"""Interrupted by a signal at any step and resumed, a run ends as if nothing had happened, bit for bit."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+import tacit
+from tacit.data.feed import Feed
+from tacit.runs.weights import read_weights
+
+STEPS = 12
+HARD = {"steps": STEPS, "batch": 16, "micro_batch": 6, "channels_last": True, "ema": 0.9, "clip": 1.0,
+        "augment": "crop", "log_steps": 2}
+
+
+@pytest.fixture
+def digits_file(little_digits, tmp_path):
+    path = tmp_path / "digits.npz"
+    np.savez(path, x=little_digits[0], y=little_digits[1])
+    return str(path)
+
+
+@pytest.fixture
+def signal_at(monkeypatch):
+    """Sends this process a signal while the batch of a step is made."""
+    play = Feed.round
+
+    def arrange(step, number):
+        def round_(self, k):
+            if k == step:
+                os.kill(os.getpid(), number)
+            return play(self, k)
+
+        monkeypatch.setattr(Feed, "round", round_)
+
+    yield arrange
+
+
+@pytest.mark.parametrize("name", ["vae", "dcgan"])
+def test_resumed_is_as_uninterrupted(name, digits_file, signal_at):
+    options = HARD | ({"net": "conv"} if name == "vae" else {})
+    whole = tacit.fit(name, digits_file, **options)
+    steps = np.random.default_rng(0).permutation(STEPS - 1)[:3].tolist()
+    for step, number in zip([*steps, 0], [signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGTERM], strict=True):
+        out = f"run{step}-{number}"
+        signal_at(step, number)
+        with pytest.raises(tacit.Interrupted, match=f"after step {step + 1} and saved; .*--resume {out}"):
+            tacit.fit(name, digits_file, out=out, **options)
+        signal_at(-1, number)
+        assert tacit.load(out).record.state == "interrupted"
+        resumed = tacit.resume(out)
+        assert resumed.record.state == "finished" and not (resumed.path / "state").exists()
+        expected, found = read_weights(whole.path), read_weights(resumed.path)
+        for group in ("raw", "ema"):
+            assert expected[group].keys() == found[group].keys() and found[group]
+            for key, tensor in expected[group].items():
+                assert torch.equal(tensor, found[group][key]), f"{group}/{key} after an interruption at step {step}"
+        assert logged(whole) == logged(resumed)
+
+
+def logged(run):
+    lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def test_a_child_resumes_on_its_parent(digits_file, signal_at):
+    parent = tacit.fit("pca", digits_file, latent=6)
+    signal_at(3, signal.SIGTERM)
+    with pytest.raises(tacit.Interrupted):
+        tacit.fit("gan", parent, steps=6, batch=16, out="gan")
+    signal_at(-1, signal.SIGTERM)
+    resumed = tacit.resume("gan")
+    whole = tacit.fit("gan", parent, steps=6, batch=16)
+    assert torch.equal(resumed.sample(3), whole.sample(3))
+
+
+def test_what_is_finished_cannot_be_resumed(digits_file):
+    run = tacit.fit("vae", digits_file, steps=1, batch=16)
+    with pytest.raises(tacit.RunError, match="--init-from .* starts a new run from its weights"):
+        tacit.resume(run.path)
+    again = tacit.fit("vae", digits_file, steps=1, batch=16, lr=1e-12, init_from=run, ema=0)
+    for a, b in zip(run.method.parameters(), again.method.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-9)
+    with pytest.raises(tacit.OptionError, match="takes a run of gan"):
+        tacit.fit("gan", digits_file, steps=1, init_from=run)
