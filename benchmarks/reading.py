@@ -73,8 +73,8 @@ def ours(folder: Path, *, cold: bool) -> None:
         feed.round(k)
 
 
-def run(pairs: int) -> list[Ratio]:
-    """Compares all four."""
+def run(cold: int, warm: int) -> list[Ratio]:
+    """Compares both peers, in so many cold and warm pairs."""
     with tempfile.TemporaryDirectory() as place:
         os.environ["TACIT_CACHE"] = f"{place}/cache"
         folder = Path(place) / "files"
@@ -82,8 +82,8 @@ def run(pairs: int) -> list[Ratio]:
         make_folder(folder)
         what = f"open and iterate {N:,} PNG of {SIZE} x {SIZE}"
         return [
-            compare(f"{what}, {how}, against {name}", lambda cold=cold: ours(folder, cold=cold),
+            compare(f"{what}, {how}, against {name}", lambda how=how: ours(folder, cold=how == "cold"),
                     lambda t=theirs: t(folder), work=N, pairs=pairs, warm=1)
-            for how, cold in (("cold", True), ("warm", False))
+            for how, pairs in (("cold", cold), ("warm", warm))
             for name, theirs in (("threads over PIL", pooled), ("a DataLoader", loaded))
         ]

@@ -16,6 +16,8 @@ Say = Callable[[str], None]
 """Shows a line to a person."""
 
 SUFFIXES = (".csv", ".npz", ".png")
+FILE = re.compile(r"\.[A-Za-z]\w{1,4}$")  # how a file's name ends
+OURS = re.compile(r"-\d{4}\.")  # what numbered files of ours have in their names
 
 
 def place(out: str | None, home: Path, stem: str, suffix: str, *, overwrite: bool = False) -> Path:
@@ -30,9 +32,9 @@ def place(out: str | None, home: Path, stem: str, suffix: str, *, overwrite: boo
 
     Raises:
         OptionError: If `out` names another type of file.
-        RunError: If `out` is there already.
+        RunError: If `out` is there already, or is a folder of other files.
     """
-    if out is not None and Path(out).suffix.lower() in SUFFIXES and not Path(out).is_dir():
+    if out is not None and FILE.search(out) and not Path(out).is_dir():
         path = Path(out)
         if path.suffix.lower() != suffix:
             raise OptionError(f"what comes here is written as {suffix}; -o names {out}")
@@ -43,7 +45,11 @@ def place(out: str | None, home: Path, stem: str, suffix: str, *, overwrite: boo
     if folder.is_file():
         raise RunError(f"{folder} is a file; -o takes a folder, or a name that ends in {suffix}")
     folder.mkdir(parents=True, exist_ok=True)
-    taken = (re.match(rf"{stem}-(\d+)\.", file.name) for file in folder.iterdir())
+    names = [file.name for file in folder.iterdir() if not file.name.startswith(".")]
+    if out is not None and names and not any(OURS.search(name) for name in names):
+        raise RunError(f"{folder} holds other files, as {min(names)}; -o takes a new folder, or a name that ends in "
+                       f"{suffix}")
+    taken = (re.match(rf"{stem}-(\d+)\.", name) for name in names)
     return folder / f"{stem}-{1 + max((int(m[1]) for m in taken if m), default=0):04d}{suffix}"
 
 

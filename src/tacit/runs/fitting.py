@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
+from tacit.data.augment import Augment
 from tacit.data.dataset import Data
 from tacit.data.open import open_source
 from tacit.data.options import ReadOptions
 from tacit.errors import DataError, OptionError, RunError, did_you_mean
-from tacit.protocol import Bridge, Chain, Fitted, Frozen, Method
+from tacit.protocol import Bridge, Chain, Fitted, Frozen, Method, Recipe, Trained
 from tacit.runs.building import build, method_name, method_type
 from tacit.runs.config import Parent, Record, data_entry, plain_options, plain_recipe, versions
 from tacit.runs.folder import check_place, claim, is_run
@@ -74,6 +75,8 @@ def fit(
         >>> run.encode().shape
         torch.Size([1797, 2])
     """
+    if not isinstance(method, (str, Method)):
+        raise OptionError(f"a method is a name in the catalogue, or was built, as VAE(data.spec); found {method!r}")
     kind = method_type(method) if isinstance(method, str) else type(method)
     name = method if isinstance(method, str) else method_name(method)
     own, training, reading = sort_options(name, kind, options, built=isinstance(method, Method))
@@ -82,6 +85,10 @@ def fit(
         raise OptionError(f"{name} is fitted at one stroke, on one device; leave out --devices")
     if out is not None:
         check_place(Path(out), overwrite=overwrite)
+    start = None if init_from is None else load(init_from)
+    if issubclass(kind, Trained):  # before the data are read, which may take long
+        recipe_with(Recipe(), training)
+        Augment.parse(training.augment)
     devices = Devices(training)
     data, parent, bridge = open_for(name, kind, source, reading, log)
     torch.manual_seed(training.seed)
@@ -92,8 +99,8 @@ def fit(
         frozen = {}
         check_spec(method, data)
     job = Job(name, method, data, parent, bridge, frozen, training, devices, log)
-    if init_from is not None:
-        start_from(job, load(init_from))
+    if start is not None:
+        start_from(job, start)
     place = Place(out, overwrite)
     return fit_fitted(job, place, command) if isinstance(method, Fitted) else fit_trained(job, place, command)
 
@@ -203,6 +210,8 @@ def open_for(
         parent = load(source)
         data, bridge = open_run(parent, reading, kind.accepts, wanted_by=name, say=say)
         return data, parent, bridge
+    if isinstance(source, Data) and reading.to_dict():
+        raise OptionError(f"the data are open already: {', '.join(reading.to_dict())} belongs to tacit.open_data")
     data = source if isinstance(source, Data) else open_source(source, reading, say=say)
     if data.spec.kind not in kind.accepts:
         raise DataError(f"{name} takes {' or '.join(kind.accepts)}; {data.source} holds {data.spec}")
@@ -249,4 +258,9 @@ def sort_options(
             raise OptionError(f"{name} has no option {option!r}.{near}")
     own = {k: v for k, v in options.items() if k in own_names}
     training = TrainOptions(**{k: v for k, v in options.items() if k in train_names})
+    for option, value in dataclasses.asdict(training).items():
+        expected = type(getattr(TrainOptions(), option))
+        words = expected is str or option in ("schedule",)
+        if value is not None and words != isinstance(value, str):
+            raise OptionError(f"{option} is {value!r}; expected {'a word' if words else 'a number'}")
     return own, training, ReadOptions.from_dict({k: v for k, v in options.items() if k in read_names})

@@ -45,6 +45,8 @@ def load(
     """
     if isinstance(path, Run):
         return path
+    if not isinstance(path, (str, os.PathLike)):
+        raise RunError(f"a run is named by its folder; found {path!r}")
     folder = Path(path)
     if not is_run(folder):
         found = "it has no config.yaml" if folder.exists() else "it is not there"

@@ -157,7 +157,15 @@ class Run:
 
     def decode(self, z: Any) -> Tensor:
         """Returns samples of latents, shape (N, *spec.shape)."""
-        return self._each("Decodes", torch.as_tensor(z, dtype=torch.float32), self.chain.decode)
+        z = torch.as_tensor(z, dtype=torch.float32)
+        self._require("Decodes")
+        if "Encodes" in self.capabilities:
+            with torch.inference_mode():
+                shape = self.chain.encode(torch.zeros(1, *self.spec.shape, device=self.device)).shape[1:]
+            if z.shape[1:] != shape or not len(z):
+                raise DataError(f"{self.name} decodes latents of shape (N, {', '.join(map(str, shape))}); "
+                                f"found {tuple(z.shape)}")
+        return self._each("Decodes", z, self.chain.decode)
 
     def reconstruct(self, x: Any = None) -> Tensor:
         """Returns samples restored from their representation, shape (N, *spec.shape)."""
@@ -205,6 +213,9 @@ class Run:
             OptionError: If the method does not know an option.
         """
         self._require("Samples")
+        for name, value, least in (("n", n, 1), ("seed", seed, 0)):
+            if not isinstance(value, int) or not least <= value < 2**63:
+                raise OptionError(f"{name} is {value!r}; expected a whole number from {least} on")
         extra = {k: v for k, v in extra.items() if v is not None}
         self._check_extra("sample", extra)
         generator = torch.Generator(self.device).manual_seed(seed)
