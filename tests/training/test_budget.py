@@ -39,7 +39,8 @@ def test_the_pace_is_measured_behind_the_first_steps():
     assert [step for step, _, _ in looks] == [4, 8, 16, 32]
     assert looks[0][1:] == (None, None)
     assert looks[1][1:] == (5, None)  # 0.72 s are enough for a beat, not for a budget
-    assert looks[2][1:] == (5, int(0.97 * (60 - 20 - 14 * 0.12) / 0.12))
+    assert looks[2][1:] == (5, None)  # nor are 1.7 s: a twentieth of the minute is
+    assert looks[3][1:] == (5, int(0.97 * (60 - 20 - 30 * 0.12) / 0.12))
 
 
 @pytest.mark.parametrize(("n", "down"), [(0.1, 1), (1.9, 1), (2, 2), (4.9, 2), (9.9, 5), (10, 10), (499, 200)])

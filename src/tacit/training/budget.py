@@ -97,7 +97,7 @@ class Pace:
 
     def steps_left(self, seconds: float) -> int | None:
         """Returns the number of steps for which time is left; None if it is too early to say, or no budget."""
-        if self.budget is None or seconds - self.warm < min(max(1.0, 0.01 * self.budget), 0.2 * self.budget):
+        if self.budget is None or seconds - self.warm < min(max(1.0, 0.05 * self.budget), 0.2 * self.budget, 30.0):
             return None
         return int(SHARE * max(0.0, self.budget - seconds) / self.per_step(seconds))
 
