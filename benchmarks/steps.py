@@ -10,7 +10,7 @@ from torch import nn
 from benchmarks.pairs import Ratio, compare
 from tacit.catalog import method_class
 from tacit.data.dataset import IN_MEMORY, Data
-from tacit.protocol import Clock, Method, Optim, Recipe, Spec
+from tacit.protocol import Batch, Clock, Method, Optim, Recipe, Spec
 from tacit.training.devices import Devices
 from tacit.training.loop import Training
 from tacit.training.options import TrainOptions
@@ -63,7 +63,7 @@ def bare_steps(method: Method, data: Data, recipe: Recipe, steps: int) -> Callab
             start = state["step"] * BATCH % (len(data) - BATCH)
             x = data.x[state["order"][start : start + BATCH]].float().div_(255)
             method.clock = Clock(state["step"], 0.0)
-            for loss in method.losses(type_of_batch(x)):
+            for loss in method.losses(Batch(x)):
                 optimiser, parameters = optimisers[loss.player], own[loss.player]
                 optimiser.zero_grad(set_to_none=True)
                 loss.value.backward(inputs=parameters)
@@ -78,13 +78,6 @@ def bare_steps(method: Method, data: Data, recipe: Recipe, steps: int) -> Callab
         losses.clear()
 
     return go
-
-
-def type_of_batch(x: torch.Tensor):
-    """Wraps samples as a method takes them."""
-    from tacit.protocol import Batch
-
-    return Batch(x)
 
 
 def pair(title: str, name: str, shape: tuple[int, int, int], steps: int, **options: object) -> Ratio:

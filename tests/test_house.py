@@ -28,7 +28,6 @@ FLOORS = [  # lowest first; a file imports from its own room and from lower floo
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(SRC.rglob("*.py"))
 MODULES = {".".join(("tacit", *p.relative_to(SRC).with_suffix("").parts)).removesuffix(".__init__"): p for p in FILES}
-HEAVY = {"torch", "numpy", "sklearn", "PIL", "matplotlib", "openTSNE", "lightning_fabric", "jsonargparse"}
 
 
 def imports(module: str) -> dict[str, int]:

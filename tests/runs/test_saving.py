@@ -150,6 +150,12 @@ def test_arrays_in_memory_must_be_passed_again(pca, little_digits):
     assert again.encode(little_digits[0]).shape == (300, 3)
 
 
+def test_a_folder_of_a_built_in_name_is_not_taken_for_it(tmp_path):
+    (tmp_path / "moons").mkdir()
+    run = tacit.load(tacit.fit("pca", "moons", latent=1).path)
+    assert run.record.data["source"] == "moons" and len(run.encode()) == 2000
+
+
 def test_full_disk_keeps_what_was_there(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")

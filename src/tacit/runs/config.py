@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ import torch
 import yaml
 from torch import nn
 
+from tacit.data.builtin import BUILTIN
 from tacit.data.dataset import Data
 from tacit.errors import RunError, did_you_mean
 from tacit.protocol import Method, Recipe, Spec, Via
@@ -19,7 +21,6 @@ from tacit.runs.folder import CONFIG, write_atomically
 
 __all__ = ["Parent", "Record"]
 
-VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,11 @@ def plain_recipe(recipe: Recipe) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Returns the versions that a result may hang on."""
-    return {"tacit": VERSION, "torch": str(torch.__version__), "python": platform.python_version()}
+    return {"tacit": metadata.version("tacit"), "torch": str(torch.__version__), "python": platform.python_version()}
 
 
 def data_entry(data: Data) -> dict[str, Any]:
     """Returns the ``data`` entry of a run's record: the source, resolved, and how it was read."""
     path = Path(data.source)
-    return {"source": str(path.resolve()) if path.exists() else data.source, **data.options}
+    named = data.source in BUILTIN or not path.exists()  # a built-in name goes before a path, as in opening
+    return {"source": data.source if named else str(path.resolve()), **data.options}

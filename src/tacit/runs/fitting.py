@@ -80,15 +80,9 @@ def fit(
     kind = method_type(method) if isinstance(method, str) else type(method)
     name = method if isinstance(method, str) else method_name(method)
     own, training, reading = sort_options(name, kind, options, built=isinstance(method, Method))
-    log = Log(say)
-    if issubclass(kind, Fitted) and training.devices > 1:
-        raise OptionError(f"{name} is fitted at one stroke, on one device; leave out --devices")
-    if out is not None:
-        check_place(Path(out), overwrite=overwrite)
+    log, place = Log(say), Place(out, overwrite)
+    check_early(name, kind, training, place)
     start = None if init_from is None else load(init_from)
-    if issubclass(kind, Trained):  # before the data are read, which may take long
-        recipe_with(Recipe(), training)
-        Augment.parse(training.augment)
     devices = Devices(training)
     data, parent, bridge = open_for(name, kind, source, reading, log)
     torch.manual_seed(training.seed)
@@ -101,7 +95,6 @@ def fit(
     job = Job(name, method, data, parent, bridge, frozen, training, devices, log)
     if start is not None:
         start_from(job, start)
-    place = Place(out, overwrite)
     return fit_fitted(job, place, command) if isinstance(method, Fitted) else fit_trained(job, place, command)
 
 
@@ -228,6 +221,17 @@ def start_from(job: Job, run: Run) -> None:
         raise OptionError(f"--init-from takes a run of {job.name}; {run.path} is one of {run.method_name}")
     groups = read_weights(run.path)
     job.method.restore(groups["raw"] | groups["ema"])
+
+
+def check_early(name: str, kind: type[Method], training: TrainOptions, place: Place) -> None:
+    """Raises what can be said of the options and the place before the data are read, which may take long."""
+    if issubclass(kind, Fitted) and training.devices > 1:
+        raise OptionError(f"{name} is fitted at one stroke, on one device; leave out --devices")
+    if place.out is not None:
+        check_place(Path(place.out), overwrite=place.overwrite)
+    if issubclass(kind, Trained):
+        recipe_with(Recipe(), training)
+        Augment.parse(training.augment)
 
 
 def check_spec(method: Method, data: Data) -> None:
