@@ -186,6 +186,19 @@ def test_labels_where_there_are_none(tell, photos):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
+        (["photos", "--count", 50], "--count makes no difference to images, as photos; it is for built-in sources"),
+        (["digits", "--label-count", 5], "--label-count makes no difference to pca; it is for a method that needs"),
+        (["digits", "--layer", "conv1"], "it is for runs"),
+    ],
+)
+def test_reading_options_that_make_no_difference(tell, photos, words, hint):
+    code, _, error = tell("fit", "pca", *words)
+    assert code == 2 and hint in error
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
         (["fit", "vea", "digits"], "'vae'"),
         (["fot", "vae", "digits"], "'fit'"),
         (["fit", "vae", "digits", "--latnet", "3"], "latent"),

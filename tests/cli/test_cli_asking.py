@@ -115,7 +115,7 @@ def test_samples_of_images_are_a_grid_and_never_overwritten(run: Made, tmp_path:
     out = ask("sample run -n 6 --seed 3 --temperature 1/2", capsys)
     assert answers.asked == [(6, 3, {"temperature": 0.5})]
     place = tmp_path / "run"
-    assert out == [f"6 samples of {place}, seed 3", f"wrote {place / 'samples' / 'samples-0001.png'}"]
+    assert out == [f"samples of {place}, seed 3: 6", f"wrote {place / 'samples' / 'samples-0001.png'}"]
     ask("sample run", capsys)
     assert answers.asked[1] == (64, 0, {})
     assert {p.name for p in (tmp_path / "run" / "samples").iterdir()} == {"samples-0001.png", "samples-0002.png"}
@@ -180,7 +180,7 @@ def test_what_no_run_of_a_method_can_do_is_said_before_anything_is_loaded(run: M
 
 def test_latents_are_written_with_all_that_is_known(run: Made, tmp_path: Path, capsys: Capture) -> None:
     out = ask("encode run -o z.npz --stochastic", capsys)
-    assert out == ["10 latents, each 2", "wrote z.npz"]
+    assert out == ["latents, each 2: 10", "wrote z.npz"]
     assert run().asked == [{"stochastic": True}]
     with np.load(tmp_path / "z.npz", allow_pickle=False) as held:
         assert held["z"].shape == (N, 2) and held["ids"][3] == "photos/3.png"
@@ -194,9 +194,13 @@ def test_latents_are_decoded(run: Made, tmp_path: Path, capsys: Capture) -> None
     np.save(tmp_path / "wrong.npy", np.zeros((3, 5)))
     assert "latents of shape (5,), which are not those of" in ask("decode run wrong.npy", capsys, 2)
     np.savez(tmp_path / "two.npz", a=np.zeros(3), b=np.zeros((3, 2)))
-    assert "holds a (3,), b (3, 2); expected latents 'z'" in ask("decode run two.npz", capsys, 2)
+    assert "holds a float64 (3,), b float64 (3, 2); expected latents 'z'" in ask("decode run two.npz", capsys, 2)
     (tmp_path / "text.npz").write_text("none")
     assert "holds no arrays" in ask("decode run text.npz", capsys, 2)
+    (tmp_path / "torn.npz").write_bytes((tmp_path / "two.npz").read_bytes()[:200])
+    assert "torn.npz holds no arrays" in ask("decode run torn.npz", capsys, 2)
+    np.savez(tmp_path / "empty.npz")
+    assert "empty.npz holds nothing; expected latents" in ask("decode run empty.npz", capsys, 2)
     assert "there is no file none.npz" in ask("decode run none.npz", capsys, 2)
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert "holds no arrays" in ask("decode run objects.npy", capsys, 2)

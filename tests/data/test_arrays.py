@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,13 @@ def test_npz_finds_its_parts(tmp_path: Path) -> None:
     assert read_arrays(tmp_path / "set.npz", ReadOptions(labels="width")).label[:2] == ["0", "1"]
     with pytest.raises(DataError, match="no array 'widht'.*'width'"):
         read_arrays(tmp_path / "set.npz", ReadOptions(labels="widht"))
+
+
+def test_an_archive_of_other_files_is_no_npz(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "foreign.npz", "w") as file:
+        file.writestr("notes.txt", "hello")
+    with pytest.raises(DataError, match=r"foreign.npz\['notes.txt'\] is no array"):
+        read_arrays(tmp_path / "foreign.npz", PLAIN)
 
 
 def test_npz_with_one_array_needs_no_name_and_with_two_needs_one(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Augmentation: seeded, per sample, in range, and doing what its name says."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor
 
-from tacit.data.augment import OPERATIONS, Augment, affine, blur, colour, crop, erase, flip, noise
+from tacit.data.augment import OPERATIONS, Augment, affine, blur, colour, crop, erase, flip, grey, jitter, noise, zoom
 from tacit.errors import OptionError
 
 
@@ -26,6 +27,9 @@ def test_operations_are_seeded_per_sample_and_in_range(name: str, channels: int)
     assert result.shape == same.shape and result.dtype == same.dtype
     assert result.min() >= 0 and result.max() <= 1
     assert torch.equal(result, OPERATIONS[name](same, seeded())) and torch.equal(same[3], one[0])
+    if name == "grey" and channels != 3:
+        assert torch.equal(result, same), "there are no colours to lose"
+        return
     assert not torch.equal(result, OPERATIONS[name](same, seeded(1)))
     assert len(result.flatten(1).unique(dim=0)) >= 2, "every sample was treated alike"
 
@@ -86,6 +90,40 @@ def test_affine_shifts_and_zooms_within_bounds() -> None:
     area = affine(x, seeded(), degrees=0, share=0).sum((1, 2, 3))
     assert 64 * 0.8 < area.min() < 64 * 0.87 and 64 * 1.15 < area.max() < 64 * 1.22
     torch.testing.assert_close(affine(x, seeded(), degrees=0, zoom=0, share=0), x)
+
+
+def test_zoom_is_a_window_interpolated_along_both_axes(x: Tensor) -> None:
+    result = zoom(x, seeded(), least=0.3, stretch=1.5)
+    generator = seeded()
+    area, ratio, down, right = (torch.rand(16, 1, 1, 1, generator=generator).flatten().double() for _ in range(4))
+    side, ratio = (0.3 + 0.7 * area).sqrt(), 1.5 ** (ratio - 0.5)
+    for i in range(16):
+        seen = x[i].double().numpy()
+        for axis, size, start in ((1, float(side[i] * ratio[i]), down[i]), (2, float(side[i] / ratio[i]), right[i])):
+            pixels, share = x.shape[axis + 1], min(size, 1.0)
+            wanted = pixels * (float(start) * (1 - share) + share * (np.arange(pixels) + 0.5) / pixels) - 0.5
+            seen = np.apply_along_axis(lambda row, w=wanted: np.interp(w, np.arange(len(row)), row), axis, seen)
+        torch.testing.assert_close(result[i].double(), torch.from_numpy(seen), atol=2e-5, rtol=0)
+    torch.testing.assert_close(zoom(x, seeded(), least=1, stretch=1), x)
+
+
+def test_zoom_shows_the_share_that_was_asked_for() -> None:
+    place = torch.linspace(0, 1, 32).view(1, 1, 1, 32).expand(600, 1, 32, 32)
+    seen = zoom(place, seeded(), stretch=1)[:, 0, 0]
+    width = seen[:, -1] - seen[:, 0]
+    assert 0.4 < width.min() < 0.47 and width.max() > 0.97  # roots of the areas 0.2 and 1
+    assert abs((width**2).mean() - 0.6) < 0.04 and seen[:, 0].min() >= 0
+
+
+def test_jitter_leaves_a_fifth_and_grey_takes_the_colours_of_a_tenth() -> None:
+    x = torch.rand(1, 3, 4, 4, generator=seeded(5)).expand(1000, -1, -1, -1)
+    left = (jitter(x, seeded()) == x).flatten(1).all(1)
+    assert 150 < left.sum() < 250
+    result = grey(x, seeded())
+    lost = (result == result[:, :1]).flatten(1).all(1)
+    assert 70 < lost.sum() < 130 and torch.equal(result[~lost], x[~lost])
+    luma = (x[0] * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0)
+    torch.testing.assert_close(result[lost][0, 0], luma)
 
 
 def test_colour_keeps_greys_grey_and_turns_hues() -> None:
@@ -152,5 +190,11 @@ def test_parsing(x: Tensor) -> None:
     expected = colour(crop(flip(x, generator), generator), generator)
     assert torch.equal(augment(x, seeded()), expected)
     assert not Augment.parse("") and torch.equal(Augment.parse("")(x, seeded()), x)
+    torch.manual_seed(4)
+    first, second = augment(x), augment(x)
+    torch.manual_seed(4)
+    with torch.autocast("cpu", torch.bfloat16):
+        again = augment(x)
+    assert torch.equal(first, again) and not torch.equal(first, second), "without a generator: torch's own decides"
     with pytest.raises(OptionError, match="'color' is unknown; .*Did you mean 'colour'"):
         Augment.parse("flip,color")

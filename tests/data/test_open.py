@@ -170,7 +170,7 @@ def test_folders_of_training_and_validation_are_the_split(tmp_path):
     names = [f"set/{part}/{kind}/{i}.png" for part in ("train", "val") for kind in ("a", "b") for i in range(4)]
     data = opened(put(tmp_path / "f", *names))
     assert data.held_out.tolist() == ["val" in i for i in data.ids] and data.spec.classes == ("a", "b")
-    assert any("val/ (8 samples)" in n for n in data.notes)
+    assert any("val/ (8 of 16 samples)" in n for n in data.notes)
     assert opened(tmp_path / "f", split="0.4").held_out.tolist() != data.held_out.tolist()
 
 
@@ -190,7 +190,7 @@ def test_near_duplicates_stay_on_one_side(tmp_path):
     data = opened(folder, split="0.5")
     out = dict(zip(data.ids, data.held_out.tolist(), strict=True))
     assert all(out[f"{i:02}.png"] == out[f"again{i:02}.jpg"] for i in range(40)) and 10 < sum(out.values()) < 70
-    assert any("40 samples are exact or near duplicates" in n for n in data.notes)
+    assert any("of the split: 40 of 80 samples" in n for n in data.notes)
 
 
 def test_a_limit_reads_no_more(photos):
@@ -257,7 +257,7 @@ def test_partners_are_found_by_name(tmp_path):
     data = opened(a, pair=str(b))
     assert list(data.ids) == [f"x/{i}.png" for i in range(2, 6)] and data.pair.shape == data.x.shape
     assert torch.equal(data.pair, opened(b).x[:4])
-    assert any("2 samples without a partner" in n for n in data.notes)
+    assert any("4 of 6 samples have a partner" in n for n in data.notes)
     assert "has a partner" in refused(a, pair=str(put(tmp_path / "c", "p.png", "q.png")))
 
 

@@ -34,6 +34,10 @@ def vae(tmp_path_factory, little_digits):
         (lambda run, x: tacit.fit("vae"), tacit.OptionError, "needs data"),
         (lambda run, x: tacit.load(3), tacit.RunError, "found 3"),
         (lambda run, x: tacit.open_data(x, sise=3), tacit.OptionError, "'sise'"),
+        (lambda run, x: tacit.open_data(None), tacit.DataError, "open_data needs a source: a path"),
+        (lambda run, x: tacit.open_data(tacit.open_data(x), limit=9), tacit.OptionError, "open already: limit"),
+        (lambda run, x: tacit.open_data(run, columns=("a:id",)), tacit.OptionError, "--columns is decided by the root"),
+        (lambda run, x: tacit.fit("pca", x, pair=x), tacit.OptionError, "--pair makes no difference to pca"),
     ],
 )
 def test_it_is_said(vae, little_digits, wrong, error, hint):

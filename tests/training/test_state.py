@@ -16,7 +16,6 @@ from tacit.training.options import TrainOptions
 from tacit.training.progress import Lines, pace
 from tacit.training.randomness import kept_apart, random_states, restore_random_states
 from tacit.training.step import Move
-from tacit.training.writing import written_whole
 
 
 def test_a_state_comes_back_whole(tmp_path):
@@ -82,16 +81,6 @@ def test_a_file_that_grows_too_large_leaves_the_old(tmp_path):
         signal.signal(signal.SIGXFSZ, ignored)
     assert read_state(tmp_path)[1].step == 1
     assert os.listdir(tmp_path / "state") == ["latest.safetensors"]
-
-
-def test_a_block_that_fails_leaves_the_old(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("old")
-    with pytest.raises(ValueError), written_whole(path) as temporary:
-        temporary.write_text("new")
-        raise ValueError
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_random_states_come_back():

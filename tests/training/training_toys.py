@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from tacit.data.dataset import Data
+from tacit.files import written_whole
 from tacit.protocol import Batch, Loss, Method, Optim, Recipe, Spec
 from tacit.training.devices import Devices
 from tacit.training.loop import Outcome, train
 from tacit.training.optim import recipe_with
 from tacit.training.options import TrainOptions
-from tacit.training.writing import written_whole
 
 VECTOR = Spec("vector", (4,))
 IMAGE = Spec("image", (3, 8, 8), (0.0, 1.0))

@@ -365,6 +365,8 @@ def _check_magic(path: Path, magic: bytes, what: str) -> None:
 
 
 def _native(x: Array, source: str) -> Array:
+    if not isinstance(x, np.ndarray):  # another file in the archive that an .npz file is
+        raise DataError(f"{source} is no array; save numbers or strings")
     if x.dtype.kind == "O":
         raise DataError(f"{source} holds pickled objects, which are never loaded; save numbers or strings")
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))

@@ -20,7 +20,7 @@ from tacit.data.progress import Say
 from tacit.data.raw import Raw
 from tacit.data.resident import said_skipped
 from tacit.data.splits import split
-from tacit.errors import DataError
+from tacit.errors import DataError, OptionError
 from tacit.protocol import Spec
 
 __all__ = ["Read", "assemble"]
@@ -35,11 +35,13 @@ class Read:
     Arguments:
         source: As it was given.
         raw: What its reader found.
+        kinds: What it is, as keys of `HEEDS`.
         named: Whether the reader took the labels from the column that the options name.
     """
 
     source: str
     raw: Raw
+    kinds: tuple[str, ...]
     named: bool = False
 
 
@@ -95,7 +97,7 @@ def _labelled(read: Read, options: ReadOptions) -> Raw:
 
 
 def _parts(found: Layout) -> str:
-    counts = " and ".join(f"{name}/ ({n:,} samples)" for name, n in found.parts.items())
+    counts = " and ".join(f"{name}/ ({n:,} of {len(found.top):,} samples)" for name, n in found.parts.items())
     return f"the folders are parts, not classes: {counts} beside training samples"
 
 
@@ -141,6 +143,9 @@ def _classes(raw: Raw, options: ReadOptions, like: Spec | None, held_out: Tensor
              ) -> tuple[Tensor | None, tuple[str, ...], list[str]]:
     label, classes, notes = labels.as_classes(raw.label, like.classes if like else ())
     if label is None:
+        if options.label_count is not None and like is None:
+            raise OptionError(f"--label-count is {options.label_count} and {raw.name} has no labels to keep; --labels "
+                              "names a column, a file, or folder")
         return None, classes, notes
     if options.label_count is not None:
         label, more = labels.few(label, held_out, raw.ids, options.label_count, options.split_seed)
@@ -148,7 +153,7 @@ def _classes(raw: Raw, options: ReadOptions, like: Spec | None, held_out: Tensor
     hidden = (domain == 1) & ~held_out & (label >= 0) if domain is not None else torch.zeros(0, dtype=torch.bool)
     if hidden.any():
         label = label.masked_fill(hidden, -1)
-        notes = [*notes, f"{int(hidden.sum()):,} labels of the target domain are hidden; held-out samples keep theirs"]
+        notes = [*notes, f"hidden labels of the target domain: {int(hidden.sum()):,}; held-out samples keep theirs"]
     return label, classes, notes
 
 

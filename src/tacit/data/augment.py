@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 from tacit.errors import OptionError, did_you_mean
 
-__all__ = ["OPERATIONS", "Augment", "affine", "blur", "colour", "crop", "erase", "flip", "noise"]
+__all__ = [
+    "OPERATIONS", "Augment", "affine", "blur", "colour", "crop", "erase", "flip", "grey", "jitter", "noise", "zoom"
+]
 
 Operation = Callable[[Tensor, Generator], Tensor]
 
@@ -56,10 +58,17 @@ class Augment:
         """Returns what `parse` reads."""
         return ",".join(self.names)
 
-    def __call__(self, x: Tensor, generator: Generator) -> Tensor:
-        """Returns images of the same shape and range."""
-        for name in self.names:
-            x = OPERATIONS[name](x, generator)
+    def __call__(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns images of the same shape and range, in full precision whatever the forward around it has.
+
+        Arguments:
+            x: Images, (N, C, H, W).
+            generator: The source of randomness; by default one that torch's global generator seeds.
+        """
+        source = generator or Generator(x.device).manual_seed(int(torch.randint(2**62, ())))
+        with torch.autocast(x.device.type, enabled=False):
+            for name in self.names:
+                x = OPERATIONS[name](x, source)
         return x
 
 
@@ -87,6 +96,31 @@ def crop(x: Tensor, generator: Generator, share: float = 1 / 8, reflect: bool = 
 def flip(x: Tensor, generator: Generator, share: float = 0.5) -> Tensor:
     """Returns images of which a share, drawn one by one, is mirrored left to right."""
     return torch.where(_uniform(x, generator) < share, x.flip(3), x)
+
+
+def zoom(x: Tensor, generator: Generator, least: float = 0.2, most: float = 1.0, stretch: float = 4 / 3) -> Tensor:
+    """Returns a random window of each image, brought back to the image's size by bilinear interpolation.
+
+    A window that would be wider or higher than the image is cut to it.
+
+    Arguments:
+        x: Images, (N, C, H, W).
+        generator: Of the windows.
+        least: Least area of the window, of the image's.
+        most: Greatest area.
+        stretch: Greatest ratio of the window's sides, in heights and widths of the image.
+
+    References:
+        Szegedy et al. 2014, arXiv:1409.4842 (section 6). Chen et al. 2020, arXiv:2002.05709 (appendix A).
+    """
+    side = _uniform(x, generator, least, most).sqrt().view(-1)
+    ratio = _uniform(x, generator, -0.5, 0.5).mul(math.log(stretch)).exp().view(-1)  # root of height over width
+    height, width = (side * ratio).clamp(max=1), (side / ratio).clamp(max=1)
+    down, right = ((1 - size) * _uniform(x, generator, -1, 1).view(-1) for size in (height, width))
+    zero = torch.zeros_like(side)
+    theta = torch.stack([width, zero, right, zero, height, down], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)  # (N, H, W, 2)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False).clamp(0, 1)
 
 
 def affine(x: Tensor, generator: Generator, degrees: float = 10.0, zoom: float = 0.1, share: float = 1 / 16) -> Tensor:
@@ -128,6 +162,24 @@ def colour(x: Tensor, generator: Generator, brightness: float = 0.2, contrast: f
     x = x * (1 + brightness * _uniform(x, generator, -1, 1))
     mean = x.mean((1, 2, 3), keepdim=True)
     return torch.lerp(mean, x, 1 + contrast * _uniform(x, generator, -1, 1)).clamp(0, 1)
+
+
+def jitter(x: Tensor, generator: Generator, share: float = 0.8) -> Tensor:
+    """Returns images of which a share, drawn one by one, has its colours changed about twice as far as by `colour`.
+
+    References:
+        Chen et al. 2020, arXiv:2002.05709 (appendix B.9: the strength for CIFAR-10).
+    """
+    changed = colour(x, generator, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+    return torch.where(_uniform(x, generator) < share, changed, x)
+
+
+def grey(x: Tensor, generator: Generator, share: float = 0.1) -> Tensor:
+    """Returns images of three channels of which a share, drawn one by one, has lost its colours; others as they are."""
+    if x.shape[1] != 3:
+        return x
+    luma = _yiq(x.device, x.dtype)[0][0].view(1, 3, 1, 1)
+    return torch.where(_uniform(x, generator) < share, (luma * x).sum(1, keepdim=True), x)
 
 
 def blur(x: Tensor, generator: Generator, share: float = 1 / 32) -> Tensor:
@@ -182,8 +234,11 @@ def erase(x: Tensor, generator: Generator, share: float = 0.5, least: float = 0.
 OPERATIONS: Mapping[str, Operation] = {
     "crop": crop,
     "flip": flip,
+    "zoom": zoom,
     "affine": affine,
     "colour": colour,
+    "jitter": jitter,
+    "grey": grey,
     "blur": blur,
     "noise": noise,
     "erase": erase,

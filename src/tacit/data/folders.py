@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -87,7 +88,7 @@ class Files:
         self.path = path
         self.folder: Path | None = folder
         self.skipped = list(skipped)
-        self._entries = sorted(files)
+        self._entries = sorted(files, key=attrgetter("id"))
 
     def entries(self) -> list[Entry]:
         """Returns the files, sorted by id."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from tacit.data.layout import Layout
 from tacit.data.options import ReadOptions
 from tacit.data.raw import Raw
-from tacit.data.splits import draw
+from tacit.data.splits import draws
 from tacit.errors import DataError, OptionError, did_you_mean
 
 __all__ = ["as_classes", "choose", "few"]
@@ -120,7 +120,7 @@ def _file(path: Path, raw: Raw, found: Layout | None) -> tuple[Words, list[str]]
         raise DataError(f"{path} holds {held}; expected lines of id,label with ids like {raw.ids[0]!r}")
     words = [label.get(i) for i in raw.ids]
     notes = [f"labels: {_listed(words)}, from {path}"]
-    return words, notes + ([f"{lost:,} names in {path} are no samples"] if lost else [])
+    return words, notes + ([f"names in {path} that no sample has: {lost:,}"] if lost else [])
 
 
 def _read(path: Path) -> list[tuple[str, str]]:
@@ -177,7 +177,7 @@ def as_classes(words: Words | None, known: tuple[str, ...] = ()) -> tuple[Tensor
     number = {word: i for i, word in enumerate(classes)}
     label = torch.tensor([-1 if w is None else number.get(w, -1) for w in words], dtype=torch.int64)
     strange = sorted({w for w in words if w is not None} - set(classes))
-    notes = [f"labels that the run does not know count as none: {', '.join(strange[:5])}"] if strange else []
+    notes = [f"labels that the run does not know count as none: {_first(strange)}"] if strange else []
     return label, classes, notes
 
 
@@ -199,16 +199,18 @@ def few(label: Tensor, held_out: Tensor, ids: Sequence[str], count: int, seed: i
     of_class: dict[int, list[int]] = defaultdict(list)
     for i in ((label >= 0) & ~held_out).nonzero().flatten().tolist():
         of_class[int(label[i])].append(i)
+    chance = draws(ids, seed, "label")
     for members in of_class.values():
-        members.sort(key=lambda i: draw(ids[i], seed, "label"), reverse=True)
+        members.sort(key=chance.__getitem__, reverse=True)
     stay: list[int] = []
     while len(stay) < count and any(of_class.values()):  # one of each class in turn
         stay += [of_class[c].pop() for c in sorted(of_class) if of_class[c]][: count - len(stay)]
     kept = label.clone()
     kept[~held_out] = -1
     kept[stay] = label[stay]
-    return kept, [f"{len(stay):,} training samples keep their label (--label-count {count}); held-out samples keep "
-                  "theirs, for evaluation"]
+    known = int(((label >= 0) & ~held_out).sum())
+    return kept, [f"labels kept for training (--label-count {count}): {len(stay):,} of {known:,}; held-out samples "
+                  "keep theirs, for evaluation"]
 
 
 def _sorted(words: set[str]) -> list[str]:
@@ -220,5 +222,9 @@ def _listed(words: Words) -> str:
     """Returns how many classes there are, and the first of them."""
     classes = _sorted({w for w in words if w is not None})
     none = sum(w is None for w in words)
-    first = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
-    return f"{len(classes):,} classes ({first})" + (f", {none:,} samples without" if none else "")
+    without = f", {none:,} of {len(words):,} samples without" if none else ""
+    return f"{len(classes):,} classes ({_first(classes)}){without}"
+
+
+def _first(classes: Sequence[str]) -> str:
+    return ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")

@@ -57,16 +57,16 @@ def layout(ids: Sequence[str]) -> Layout:
         (['cat', 'dog', 'cat'], [False, False, True], {'val': 1})
     """
     inner = _unwrapped(list(ids))
-    first = [_top(i) or "" for i in inner]
-    names = {name: name.lower() for name in set(first)}
+    top = [_top(i) for i in inner]
+    names = {name: (name or "").lower() for name in set(top)}
     held_out, parts = None, dict[str, int]()
     if TRAIN & set(names.values()) and HELD_OUT & set(names.values()):
-        first = [names[name] for name in first]
+        first = [names[name] for name in top]
         held_out = np.array([name in HELD_OUT for name in first])
         parts = {name: first.count(name) for name in sorted(HELD_OUT & set(first))}
         inner = [i.partition("/")[2] if name in TRAIN | HELD_OUT else i for i, name in zip(inner, first, strict=True)]
         inner = _unwrapped(inner)
-    top = [_top(i) for i in inner]
+        top = [_top(i) for i in inner]
     passed = sorted(name for name in set(top) if name is not None and never_a_class(name))
     if passed:
         top = [None if name in passed else name for name in top]
@@ -74,7 +74,8 @@ def layout(ids: Sequence[str]) -> Layout:
 
 
 def _top(path: str) -> str | None:
-    return path[: path.index("/")] if "/" in path else None
+    folder, slash, _ = path.partition("/")
+    return folder if slash else None
 
 
 def _unwrapped(paths: list[str]) -> list[str]:

@@ -56,7 +56,7 @@ def read_manifest(path: Path, options: ReadOptions, like: Spec | None, say: Say)
     label = next((column_words(columns[n][order]) for n, role in roles.items() if role == "label"), None)
     ids = next((column_words(columns[n][order]) for n, role in roles.items() if role == "id"), None)
     if repeated:
-        notes = [*notes, f"{repeated:,} rows name an image that another row has named; the first counts"]
+        notes = [*notes, f"rows that name an image again, of which the first counts: {repeated:,}"]
     return replace(
         raw, columns=raw.columns | described, label=label, notes=[f"a manifest: images are in column {name}", *notes,
                                                                   *raw.notes],

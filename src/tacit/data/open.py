@@ -28,7 +28,7 @@ from tacit.data.raw import Raw
 from tacit.data.resident import known_images, read_images
 from tacit.data.splits import drawn
 from tacit.data.tables import read_table
-from tacit.errors import DataError, did_you_mean
+from tacit.errors import DataError, OptionError, did_you_mean
 from tacit.protocol import Spec
 
 __all__ = ["MODALITIES", "Modality", "modality_of", "open_source"]
@@ -65,11 +65,15 @@ def open_source(source: Any, options: ReadOptions = DEFAULT, *, like: Spec | Non
 
     Raises:
         DataError: If there is no such source, nothing in it can be read, or it does not fit what was asked for.
-        OptionError: If an option has a value that it cannot have.
+        OptionError: If an option has a value that it cannot have, or makes no difference to such a source.
     """
     if isinstance(source, Data):
+        if given := options.to_dict():
+            raise OptionError(f"the data are open already: {', '.join(given)} belongs to tacit.open_data")
         return source
     read = _with_items(source, options, like, say) if options.items else _read(source, options, like, say)
+    if like is None:  # what a run was given once goes for all that it opens later
+        options.check_source(read.source, read.kinds)
     read = _marked(_limited(read, options), options, say)
     pair = target = None
     if options.pair is not None:
@@ -84,7 +88,7 @@ def _with_items(vectors: Any, options: ReadOptions, like: Spec | None, say: Say)
     """Reads vectors made elsewhere, and what they stand for."""
     whole = replace(options, items=None, limit=None)
     read, items = _read(vectors, whole, like, say), _marked(_read(options.items, whole, None, say), options, say)
-    return replace(read, raw=with_items(read.raw, items.raw))
+    return replace(read, raw=with_items(read.raw, items.raw), kinds=(*read.kinds, *items.kinds))
 
 
 def _image_like(raw: Raw) -> Spec | None:
@@ -97,12 +101,13 @@ def _read(source: Any, options: ReadOptions, like: Spec | None, say: Say) -> Rea
     """Reads one source."""
     if not isinstance(source, str | Path):
         raw = from_memory(source, _sized(options, like))
-        return Read(IN_MEMORY, raw, raw.kind == "table")
+        table = raw.kind == "table"
+        return Read(IN_MEMORY, raw, _kinds("tables" if table else "arrays", raw), table)
     name = str(source)
     if name in BUILTIN:
         raw = BUILTIN[name](_sized(options, like))
         beside = [f"{name} is the built-in source; ./{name} is the one on the disk"] if Path(name).exists() else []
-        return Read(name, replace(raw, notes=[*raw.notes, *beside]))
+        return Read(name, replace(raw, notes=[*raw.notes, *beside]), _kinds("built-in sources", raw))
     path = Path(name).expanduser()
     if not path.exists():
         raise _missing(name, path)
@@ -118,7 +123,7 @@ def _read_path(path: Path, options: ReadOptions, like: Spec | None, say: Say) ->
         place = open_archive(path)
         known = known_images(place, options, like)  # so that a large archive is listed once only
         if known is not None:
-            return Read(str(path), known)
+            return Read(str(path), known, _kinds("images", known))
     else:
         place = one_file(path)
     name, entries = _sniffed(place)
@@ -127,7 +132,12 @@ def _read_path(path: Path, options: ReadOptions, like: Spec | None, say: Say) ->
         raise DataError(f"{path} holds {name}: {_counted(entries)}; tacit reads images, tables and arrays so far")
     raw = read(place, entries, options, like, say)
     named = name == "tables" or entries[0].id.endswith(".npz") and not Path(options.labels).exists()
-    return Read(str(path), raw, named)
+    return Read(str(path), raw, _kinds(name, raw), named)
+
+
+def _kinds(name: str, raw: Raw) -> tuple[str, ...]:
+    """Returns what a source is, as keys of `HEEDS`: tables and arrays may be images, too."""
+    return (name, "images") if raw.kind == "image" else (name,)
 
 
 def _limited(read: Read, options: ReadOptions) -> Read:

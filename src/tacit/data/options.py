@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-__all__ = ["ReadOptions"]
+from tacit.errors import OptionError
+
+__all__ = ["HEEDS", "NEEDS", "ReadOptions", "flag"]
+
+ANY = ("labels", "split", "split_seed", "group", "strict", "pair", "target", "label_count", "items", "limit")
+HEEDS: Mapping[str, tuple[str, ...]] = {  # which options make a difference to what; a source may be of two kinds
+    "images": (*ANY, "size", "fit", "colour"),
+    "tables": (*ANY, "columns"),
+    "arrays": ANY,
+    "built-in sources": (*ANY, "count"),
+    "runs": ("labels", "label_count", "layer", "stochastic"),  # all else is decided by their roots
+}
+NEEDS = {"pair": "pair", "label_count": "label"}  # the options that only a method heeds which needs that of a sample
 
 
 @dataclass(frozen=True)
@@ -60,8 +72,40 @@ class ReadOptions:
         given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in given.items() if v != getattr(default, k)}
 
+    def unheeded(self, kinds: Collection[str]) -> list[str]:
+        """Returns the options that were given and make no difference to a source.
+
+        Arguments:
+            kinds: What the source is, as keys of `HEEDS`.
+
+        Example:
+            >>> ReadOptions(size=32, count=9, limit=5).unheeded(["images"])
+            ['count']
+        """
+        heeded = {name for kind in kinds for name in HEEDS[kind]}
+        return [name for name in self.to_dict() if name not in heeded]
+
+    def check_source(self, source: str, kinds: Collection[str]) -> None:
+        """Raises `OptionError` if an option was given that makes no difference to a source of these kinds."""
+        for name in self.unheeded(kinds):
+            others = " or ".join(kind for kind, heeded in HEEDS.items() if name in heeded)
+            raise OptionError(f"{flag(name)} makes no difference to {' or '.join(dict.fromkeys(kinds))}, as {source}; "
+                              f"it is for {others}")
+
+    def check_method(self, method: str, needs: Collection[str]) -> None:
+        """Raises `OptionError` if an option was given that makes no difference to a method with these needs."""
+        for name, need in NEEDS.items():
+            if name in self.to_dict() and need not in needs:
+                raise OptionError(f"{flag(name)} makes no difference to {method}; it is for a method that needs a "
+                                  f"{need} for each sample")
+
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Reads what `to_dict` wrote."""
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
         return cls(**given)
+
+
+def flag(name: str) -> str:
+    """Returns an option as it is written on a command line."""
+    return f"--{name.replace('_', '-')}"

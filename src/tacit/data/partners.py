@@ -64,11 +64,9 @@ def matched(raw: Raw, pair: Raw) -> tuple[Raw, Tensor, list[str]]:
         raise DataError(f"no sample of {raw.name}, as {raw.ids[0]!r}, has a partner of its name in {pair.name}, which "
                         f"has {pair.ids[0]!r} ...")
     partners = [where[here[i]] for i in index]
-    notes = [f"pairs: {len(index):,} samples have a partner in {pair.name}"]
-    if alone := len(raw.ids) - len(index):
-        notes.append(f"{alone:,} samples without a partner are left out")
+    notes = [f"pairs: {len(index):,} of {len(raw.ids):,} samples have a partner in {pair.name}; others are left out"]
     if alone := len(pair.ids) - len(set(partners)):
-        notes.append(f"{alone:,} samples of {pair.name} are no one's partner")
+        notes.append(f"no one's partner: {alone:,} of {len(pair.ids):,} samples of {pair.name}")
     return subset(raw, index), pair.x[torch.tensor(partners)], notes
 
 

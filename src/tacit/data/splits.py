@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +15,30 @@ from tacit.data.options import ReadOptions
 from tacit.data.raw import Raw
 from tacit.errors import DataError, OptionError, did_you_mean
 
-__all__ = ["draw", "drawn", "groups", "split", "split_keys"]
+__all__ = ["drawn", "draws", "groups", "split", "split_keys"]
 
 Array = np.ndarray[Any, Any]
 
 FEW = 20  # samples below which an empty side is no surprise
 
 
-def draw(key: str, seed: int, purpose: str = "split") -> float:
-    """Returns a number in [0, 1) that depends on key, seed and purpose only: on no other sample, order or machine.
+def draws(keys: Sequence[str], seed: int, purpose: str = "split") -> Array:
+    """Returns a number in [0, 1) for each key, float64 (N,).
+
+    It depends on key, seed and purpose only: on no other sample, order or machine.
 
     Example:
-        >>> draw("cat/1.jpg", 0) == draw("cat/1.jpg", 0) != draw("cat/1.jpg", 1)
-        True
+        >>> draws(["a", "b", "a"], 0).round(3).tolist()
+        [0.093, 0.433, 0.093]
     """
-    mark = _begun(f"{purpose}\0{seed}\0").copy()
-    mark.update(key.encode())
-    return int.from_bytes(mark.digest(), "big") / 2**64
+    begun = hashlib.blake2b(f"{purpose}\0{seed}\0".encode(), digest_size=8)
 
+    def digest(key: str) -> bytes:
+        mark = begun.copy()
+        mark.update(key.encode())
+        return mark.digest()
 
-@cache
-def _begun(word: str) -> Any:
-    return hashlib.blake2b(word.encode(), digest_size=8)
+    return np.frombuffer(b"".join(map(digest, keys)), ">u8") / 2**64
 
 
 def drawn(ids: Sequence[str], count: int, seed: int) -> list[int]:
@@ -50,8 +51,8 @@ def drawn(ids: Sequence[str], count: int, seed: int) -> list[int]:
         raise OptionError(f"--limit is {count}; expected a number of samples, 1 or more")
     if count >= len(ids):
         return list(range(len(ids)))
-    by_draw = sorted(range(len(ids)), key=lambda i: draw(ids[i], seed, "limit"))
-    return sorted(by_draw[:count])
+    by_draw = draws(ids, seed, "limit").argsort(kind="stable")
+    return sorted(by_draw[:count].tolist())
 
 
 def split(raw: Raw, options: ReadOptions, same: Array, said: Sequence[str] = ()) -> tuple[Array, list[str]]:
@@ -72,7 +73,8 @@ def split(raw: Raw, options: ReadOptions, same: Array, said: Sequence[str] = ())
     own = raw.held_out is not None
     if own and options.split == ReadOptions().split:
         out = np.asarray(raw.held_out, bool)
-        notes.append(f"held out: {out.sum():,} samples, as the source has them; --split FRACTION draws others")
+        notes.append(f"held out: {out.sum():,} of {len(out):,} samples, as the source has them; --split FRACTION draws "
+                     "others")
         return out, notes + _across(out, same)
     if own:
         notes.append("the source's own held-out samples are not used, since --split was given")
@@ -81,13 +83,13 @@ def split(raw: Raw, options: ReadOptions, same: Array, said: Sequence[str] = ())
         out, more = _listed(Path(options.split), raw, same)
         return out, notes + more
     keys = split_keys(raw.ids, wanted, same)
-    chosen = {key: draw(key, options.split_seed) < share for key in set(keys)}
-    out = np.fromiter((chosen[key] for key in keys), bool, len(keys))
+    out = draws(keys, options.split_seed) < share
     copies = int((same != np.arange(len(same))).sum())
     if copies and share > 0:
-        notes.append(f"{copies:,} samples are exact or near duplicates of others, and stay on their side of the split")
+        notes.append(f"exact or near duplicates of others, which stay on their side of the split: {copies:,} of "
+                     f"{len(out):,} samples")
     if not out.any() and share > 0 and len(out) >= FEW:
-        notes.append(f"no sample is held out: all {len(out):,} share {len(chosen):,} keys, and none of these was drawn")
+        notes.append(f"no sample is held out: all {len(out):,} share {len(set(keys)):,} keys, of which none was drawn")
     elif share > 0:
         notes.append(f"held out: {out.sum():,} of {len(out):,} samples (--split {options.split}, --split-seed "
                      f"{options.split_seed})")
@@ -108,10 +110,12 @@ def split_keys(ids: Sequence[str], wanted: Sequence[str | None] | None, same: Ar
     keys = [i if w is None else w for i, w in zip(ids, wanted, strict=True)] if wanted else list(ids)
     if wanted:
         same = join(same, _tied(wanted))
-    least: dict[int, str] = {}
-    for key, root in zip(keys, same.tolist(), strict=True):
-        least[root] = min(key, least.get(root, key))
-    return [least[root] for root in same.tolist()]
+    copies = [(i, int(same[i])) for i in (same != np.arange(len(same))).nonzero()[0].tolist()]
+    for i, root in copies:
+        keys[root] = min(keys[root], keys[i])
+    for i, root in copies:
+        keys[i] = keys[root]
+    return keys
 
 
 def groups(raw: Raw, group: str | None) -> tuple[list[str | None] | None, list[str]]:
@@ -182,9 +186,9 @@ def _listed(path: Path, raw: Raw, same: Array) -> tuple[Array, list[str]]:
                         f"like {raw.ids[0]!r}.{did_you_mean(unknown[0], raw.ids[:10_000])}")
     out = np.zeros(len(raw.ids), bool)
     out[[position[name] for name in listed]] = True
-    return out, [f"held out: the {out.sum():,} samples that {path} lists", *_across(out, same)]
+    return out, [f"held out: {out.sum():,} of {len(out):,} samples, as {path} lists them", *_across(out, same)]
 
 
 def _across(out: Array, same: Array) -> list[str]:
     apart = int((out != out[same]).sum())
-    return [f"{apart:,} samples have a duplicate on the other side of that split"] if apart else []
+    return [f"with a duplicate on the other side of that split: {apart:,} of {len(out):,} samples"] if apart else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from tacit.pictures.theme import GREY, INK, PAPER, replace
+from tacit.files import written_whole
+from tacit.pictures.theme import GREY, INK, PAPER
 
 __all__ = ["enlarge", "grid", "pairs", "pixels", "save"]
 
@@ -150,6 +150,6 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
 def save(image: Image.Image, path: str | Path) -> Path:
     """Writes an image as PNG, under a temporary name that is then renamed."""
-    written = io.BytesIO()
-    image.save(written, format="png")
-    return replace(path, written.getvalue())
+    with written_whole(path) as temporary:
+        image.save(temporary, format="png")
+    return Path(path)

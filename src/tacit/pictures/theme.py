@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import functools
-import io
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tacit.files import written_whole
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "ACCENT", "DPI", "FAINT", "GREY", "INK", "PAPER", "SECOND", "dress", "headline", "page", "palette", "replace",
-]  # fmt: skip
+__all__ = ["ACCENT", "DPI", "FAINT", "GREY", "INK", "PAPER", "SECOND", "dress", "headline", "page", "palette"]
 
 PAPER = "#fcfcfa"
 INK = "#22262e"
@@ -119,9 +116,8 @@ def page(path: str | Path, width: int, height: int) -> Iterator[Figure]:
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         FigureCanvasAgg(figure)
         yield figure
-        written = io.BytesIO()
-        figure.savefig(written, format="png", dpi=DPI, facecolor=PAPER)
-    replace(path, written.getvalue())
+        with written_whole(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=DPI, facecolor=PAPER)
 
 
 def headline(figure: Figure, title: str, subtitle: str = "", left: int = 48) -> None:
@@ -144,19 +140,3 @@ def dress(axes: Axes, xlabel: str = "", ylabel: str = "") -> None:
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.spines["left"].set_visible(False)
-
-
-def replace(path: str | Path, content: bytes) -> Path:
-    """Writes a file under a temporary name and renames it: a crash leaves the old or the new."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path

@@ -81,7 +81,7 @@ def fit(
     name = method if isinstance(method, str) else method_name(method)
     own, training, reading = sort_options(name, kind, options, built=isinstance(method, Method))
     log, place = Log(say), Place(out, overwrite)
-    check_early(name, kind, training, place)
+    check_early(name, kind, training, reading, place)
     start = None if init_from is None else load(init_from)
     devices = Devices(training)
     data, parent, bridge = open_for(name, kind, source, reading, log)
@@ -173,7 +173,7 @@ def settle(job: Job, record: Record, place: Place) -> Path:
 
 def describe(job: Job, place: Place, command: str, **more: Any) -> Record:
     """Returns the record of a run that is to be."""
-    beside = place.above / "run"  # any folder there has the same relative paths
+    beside = place.above / ".beside"  # a folder that is nobody's; all that lie there have the same relative paths
 
     def where(run: Run) -> str:
         return os.path.relpath(run.path.resolve(), beside.resolve())
@@ -203,9 +203,7 @@ def open_for(
         parent = load(source)
         data, bridge = open_run(parent, reading, kind.accepts, wanted_by=name, say=say)
         return data, parent, bridge
-    if isinstance(source, Data) and reading.to_dict():
-        raise OptionError(f"the data are open already: {', '.join(reading.to_dict())} belongs to tacit.open_data")
-    data = source if isinstance(source, Data) else open_source(source, reading, say=say)
+    data = open_source(source, reading, say=say)
     if data.spec.kind not in kind.accepts:
         raise DataError(f"{name} takes {' or '.join(kind.accepts)}; {data.source} holds {data.spec}")
     return data, None, None
@@ -223,8 +221,9 @@ def start_from(job: Job, run: Run) -> None:
     job.method.restore(groups["raw"] | groups["ema"])
 
 
-def check_early(name: str, kind: type[Method], training: TrainOptions, place: Place) -> None:
+def check_early(name: str, kind: type[Method], training: TrainOptions, reading: ReadOptions, place: Place) -> None:
     """Raises what can be said of the options and the place before the data are read, which may take long."""
+    reading.check_method(name, kind.needs)
     if issubclass(kind, Fitted) and training.devices > 1:
         raise OptionError(f"{name} is fitted at one stroke, on one device; leave out --devices")
     if place.out is not None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tacit.errors import RunError, TacitError
-from tacit.training.writing import written_whole
+from tacit.files import written_whole
 
 __all__ = ["CONFIG", "WEIGHTS", "claim", "is_run", "write_atomically"]
 

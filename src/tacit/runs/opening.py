@@ -15,8 +15,8 @@ from torch import Tensor
 from tacit.data.cache import cache_folder
 from tacit.data.dataset import Data
 from tacit.data.open import open_source
-from tacit.data.options import ReadOptions
-from tacit.errors import CapabilityError, OptionError
+from tacit.data.options import ReadOptions, flag
+from tacit.errors import CapabilityError, DataError, OptionError
 from tacit.protocol import CALLS, Bridge, Kind, Spec, Via
 from tacit.runs.folder import is_run, write_atomically
 from tacit.runs.loading import load
@@ -26,8 +26,7 @@ from tacit.runs.weights import weights_hash
 __all__ = ["open_data", "open_run"]
 
 ANY: tuple[Kind, ...] = ("vector", "map", "codes")
-ROOTS = ("split", "split_seed", "group", "size", "fit", "colour", "pair", "target", "items", "count", "limit", "strict")
-ABOUT_LABELS = ("labels", "columns", "label_count")
+ABOUT_LABELS = ("labels", "label_count")
 
 
 def open_data(source: Any, *, say: Callable[[str], None] = lambda _: None, **options: Any) -> Data:
@@ -50,6 +49,8 @@ def open_data(source: Any, *, say: Callable[[str], None] = lambda _: None, **opt
         >>> len(data), str(data.spec)
         (1797, 'image 1 x 8 x 8')
     """
+    if source is None:
+        raise DataError("open_data needs a source: a path, a built-in name such as digits, arrays, or a run")
     reading = read_options(options)
     if isinstance(source, Run) or is_run(source):
         return open_run(load(source), reading, say=say)[0]
@@ -88,11 +89,9 @@ def open_run(
         CapabilityError: If the parent makes nothing that the child takes.
         DataError: If the root's source is gone or has changed.
     """
+    for name in reading.unheeded(["runs"]):
+        raise OptionError(f"{flag(name)} is decided by the root of the lineage, {run.root.path}; leave it out")
     given = reading.to_dict()
-    for name in ROOTS:
-        if name in given:
-            raise OptionError(f"--{name.replace('_', '-')} is decided by the root of the lineage, {run.root.path}; "
-                              "leave it out")
     data = run.data(**{k: v for k, v in given.items() if k in ABOUT_LABELS})
     via, spec = deliver(run, data, accepts, wanted_by, reading.layer)
     spec = dataclasses.replace(spec, classes=data.spec.classes)

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tacit.errors import RunError
-from tacit.training.writing import written_whole
+from tacit.files import written_whole
 
 __all__ = ["STATE", "Tally", "all_finite", "copy_back", "portable", "read_state", "write_state"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,8 @@ from tacit.errors import OptionError
 from tacit.training.options import TrainOptions
 
 __all__ = ["Devices"]
+
+LAUNCHER = "TACIT_LAUNCHER"  # in the environment: the id of the process that started the others
 
 
 class Devices:
@@ -135,4 +139,15 @@ def join(kind: str, devices: int) -> None:
     elif "SLURM_NTASKS" in os.environ:
         nodes = int(os.environ.get("SLURM_NNODES", 1))
         here = max(devices, int(os.environ["SLURM_NTASKS"]) // nodes)
+    if not launched():
+        os.environ[LAUNCHER] = str(os.getpid())
+    elif os.environ.get(LAUNCHER, "") not in ("", str(os.getpid())):
+        threading.Thread(target=end_with, args=[int(os.environ[LAUNCHER])], daemon=True).start()
     Fabric(accelerator=kind, devices=here, num_nodes=nodes, strategy="ddp").launch()
+
+
+def end_with(launcher: int) -> None:
+    """Ends this process once the one that started it is gone, however it went: nobody would ever answer again."""
+    while os.getppid() == launcher:
+        time.sleep(1)
+    os._exit(130)

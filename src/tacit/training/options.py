@@ -24,7 +24,7 @@ class TrainOptions:
         schedule: Schedule of the learning rate; by default the method's own.
         ema: Decay of the averaged weights, 0 for none; by default the method's own.
         clip: Greatest norm of a player's gradient, 0 for none; by default the method's own.
-        augment: Augmentations, as flip,crop,affine,colour,blur,noise,erase.
+        augment: Augmentations, as flip,crop,zoom,affine,colour,jitter,grey,blur,noise,erase.
         device: Where to train; auto takes cuda or mps where there is one.
         devices: Number of processes that share each batch.
         precision: fp32, or bf16 for forward and backward.

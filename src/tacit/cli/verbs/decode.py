@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,7 +39,7 @@ def run(call: Call, say: Say) -> None:
         raise DataError(f"{call.places['LATENTS']} holds latents of shape {tuple(z.shape[1:])}, which are not those of "
                         f"{asked.path}; 'tacit encode {asked.path}' writes some that are") from error
     paths = write_samples(asked, made, "decoded", call, each=call["each"])
-    say(f"{len(made)} samples of {call.places['LATENTS']}")
+    say(f"samples of {call.places['LATENTS']}: {len(made):,}")
     for path in paths:
         say(f"wrote {path}")
 
@@ -52,14 +54,16 @@ def latents(path: str) -> Tensor:
     import torch
 
     try:
-        held = np.load(path, allow_pickle=False)
-        named = {"z": held} if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
+        with open(path, "rb") as file:
+            held = np.load(file, allow_pickle=False)
+            named = {"z": held} if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} holds no arrays; 'tacit encode' writes latents as .npz") from error
     z = named.get("z", next(iter(named.values())) if len(named) == 1 else None)
-    if z is None or z.ndim < 2 or not len(z) or not np.issubdtype(z.dtype, np.number):
-        found = ", ".join(f"{name} {array.shape}" for name, array in named.items())
-        raise DataError(f"{path} holds {found or 'nothing'}; expected latents 'z' of shape (N, ...)")
+    if not isinstance(z, np.ndarray) or z.ndim < 2 or not len(z) or z.dtype.kind not in "fiu":
+        found = ", ".join(f"{name} {getattr(v, 'dtype', 'no array')} {np.shape(v)}" for name, v in named.items())
+        raise DataError(f"{path} holds {found or 'nothing'}; expected latents 'z' of shape (N, ...), which "
+                        "'tacit encode' writes")
     return torch.as_tensor(z, dtype=torch.float32)

@@ -25,5 +25,5 @@ def run(call: Call, say: Say) -> None:
     path = place(call["out"], asked.path / "samples", "latents", ".npz", overwrite=call["overwrite"])
     labels = {} if data.label is None else {"label": data.label, "classes": list(data.spec.classes)}
     write_arrays(path, z=z, ids=list(data.ids), held_out=data.held_out, **labels)
-    say(f"{len(z)} latents, each {' x '.join(map(str, z.shape[1:]))}")
+    say(f"latents, each {' x '.join(map(str, z.shape[1:]))}: {len(z):,}")
     say(f"wrote {path}")

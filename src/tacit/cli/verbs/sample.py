@@ -42,7 +42,7 @@ def run(call: Call, say: Say) -> None:
         extra["label"] = class_number(extra["label"], asked.spec.classes)
     made = asked.sample(call["number"], seed=call["seed"], **extra)
     paths = write_samples(asked, made, "samples", call, each=call["each"])
-    say(f"{len(made)} samples of {asked.path}, seed {call['seed']}")
+    say(f"samples of {asked.path}, seed {call['seed']}: {len(made):,}")
     for path in [*paths, *drawn(asked, made, paths[0])]:
         say(f"wrote {path}")
 
