@@ -38,6 +38,7 @@ class GMM(Method):
         Dempster, Laird & Rubin 1977, Maximum Likelihood from Incomplete Data via the EM Algorithm, JRSS B 39(1).
     """
 
+    discrete = False
     weights: Tensor
     means: Tensor
     factors: Tensor

@@ -35,6 +35,7 @@ class PCA(Method):
         Tipping & Bishop 1999, Probabilistic Principal Component Analysis, JRSS B 61(3); equations 2-12.
     """
 
+    discrete = False
     mean: Tensor
     axes: Tensor
     variances: Tensor
