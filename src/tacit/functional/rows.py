@@ -99,7 +99,7 @@ def hardened(out: Tensor, layout: Layout) -> Tensor:
         row[:, start:stop] = one_hot(soft[:, start:stop].argmax(-1), row[:, start:stop])
     flags = at(layout.flags, out.device)
     row[:, flags] = row[:, flags].round()
-    return _blanked(row + soft - soft.detach(), layout)
+    return _blanked(row + (soft - soft.detach()), layout)
 
 
 def draw(out: Tensor, log_sigma: Tensor, layout: Layout, generator: Generator | None = None) -> Tensor:
