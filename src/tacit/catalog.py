@@ -83,14 +83,40 @@ CATALOG: tuple[Row, ...] = (
         cost=5,
     ),
     Row(
+        name="hdbscan", module="tacit.methods.classical.hdbscan", cls="HDBSCAN", family="classical",
+        summary="clusters of any shape where samples are dense", paper="Campello, Moulavi & Sander 2013",
+        can=("Clusters",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=10,
+    ),
+    Row(
         name="tsne", module="tacit.methods.classical.tsne", cls="TSNE", family="classical",
         summary="a map that keeps neighbours together", paper="van der Maaten & Hinton 2008",
         can=("Embeds",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=20, extra="maps",
     ),
     Row(
+        name="umap", module="tacit.methods.classical.umap", cls="UMAP", family="classical",
+        summary="a map of who is near whom", paper="McInnes, Healy & Melville 2018",
+        can=("Embeds",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=15, extra="maps",
+    ),
+    Row(
+        name="ica", module="tacit.methods.classical.ica", cls="ICA", family="classical",
+        summary="independent sources that were mixed", paper="Hyvarinen & Oja 2000",
+        can=("Encodes", "Decodes", "Reconstructs"), accepts=("vector", "map", "image", "table"), kind="fitted", cost=3,
+    ),
+    Row(
+        name="nmf", module="tacit.methods.classical.nmf", cls="NMF", family="classical",
+        summary="parts whose sums are the samples", paper="Lee & Seung 1999",
+        can=("Encodes", "Decodes", "Reconstructs"), accepts=("image", "vector", "map", "table"), kind="fitted", cost=10,
+    ),
+    Row(
         name="isolation-forest", module="tacit.methods.classical.isolation_forest", cls="IsolationForest",
         family="classical", summary="what few random cuts set apart is strange", paper="Liu, Ting & Zhou 2008",
         can=("Scores",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2,
+    ),
+    Row(
+        name="lof", module="tacit.methods.classical.lof", cls="LOF", family="classical",
+        summary="what lies in a sparser place than its neighbours is strange",
+        paper="Breunig, Kriegel, Ng & Sander 2000",
+        can=("Scores",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=5,
     ),
     Row(
         name="ae", module="tacit.methods.autoencoders.ae", cls="AE", family="autoencoders",
@@ -113,6 +139,28 @@ CATALOG: tuple[Row, ...] = (
         summary="a convolutional GAN; its discriminator's features are a representation",
         paper="Radford, Metz & Chintala 2015",
         can=("Encodes", "Samples"), accepts=("image",), cost=200,
+    ),
+    Row(
+        name="ddpm", module="tacit.methods.diffusion.ddpm", cls="DDPM", family="diffusion",
+        summary="samples made of noise, step by step, by a net that learned to take it away",
+        paper="Ho, Jain & Abbeel 2020",
+        can=("Samples", "Density"), accepts=("image", "map", "vector", "table"), cost=500,
+    ),
+    Row(
+        name="pretrained", module="tacit.methods.selfsupervised.pretrained", cls="Pretrained",
+        family="selfsupervised", summary="an encoder trained elsewhere, from a file", paper="Donahue et al. 2013",
+        can=("Encodes",), accepts=("image", "map", "vector", "table"), kind="fitted", cost=2,
+    ),
+    Row(
+        name="rotation", module="tacit.methods.selfsupervised.rotation", cls="Rotation", family="selfsupervised",
+        summary="features of whoever can say how an image was turned", paper="Gidaris, Singh & Komodakis 2018",
+        can=("Encodes",), accepts=("image",), cost=500,
+    ),
+    Row(
+        name="simclr", module="tacit.methods.selfsupervised.simclr", cls="SimCLR", family="selfsupervised",
+        summary="features in which two views of a sample are alike and those of others are not",
+        paper="Chen, Kornblith, Norouzi & Hinton 2020",
+        can=("Encodes",), accepts=("image", "vector", "table"), cost=500,
     ),
     Row(
         name="classifier", module="tacit.methods.supervised.classifier", cls="Classifier", family="supervised",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -51,6 +51,7 @@ class Observation(nn.Module):
         scales: Shape of the scale: () for one scale over all values.
     """
 
+    discrete: ClassVar[bool | None] = False  # whether it gives the probability of x, or its density; None: some of both
     log_sigma: Tensor
 
     def __init__(self, spec: Spec, sigma: float | None = None, scales: tuple[int, ...] = ()) -> None:
@@ -94,6 +95,8 @@ class Gaussian(Observation):
 class Logistic(Observation):
     """The logistic's mass on each of the 256 levels of 8-bit images, with one scale over all values."""
 
+    discrete = True
+
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
         """Returns log P(x | z) in nats, shape (N,)."""
         return likelihoods.discretised_logistic(x, self.mean(out), self.log_scale())
@@ -108,6 +111,8 @@ class Bernoulli(nn.Module):
     Raises:
         DataError: If the data have another range.
     """
+
+    discrete: ClassVar[bool | None] = True
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -128,6 +133,8 @@ class Bernoulli(nn.Module):
 
 class Mixed(Observation):
     """Rows of a table: Gaussian numbers with a sigma for each column, categorical blocks, Bernoulli marks."""
+
+    discrete = None
 
     def __init__(self, spec: Spec, sigma: float | None = None) -> None:
         layout = rows.Layout.of(spec.columns, spec.size)

@@ -15,6 +15,7 @@ from tacit.data.dataset import Data
 from tacit.errors import Interrupted
 from tacit.protocol import Bridge, Chain, Method
 from tacit.runs.config import Record
+from tacit.runs.health import Health
 from tacit.runs.loading import lengthen
 from tacit.runs.log import Log
 from tacit.runs.monitor import Monitor
@@ -84,7 +85,10 @@ def play(job: Job, record: Record, folder: Path) -> Run:
         write_weights(folder, {"raw": raw, "ema": ema, "bridge": job.bridge_tensors()})
 
     recipe = recipe_with(job.method.recipe(), job.training)
-    monitors = [Monitor(job.chain, job.root, folder / "samples", seed=record.seed)]
+    monitors: list[Monitor | Health] = [
+        Monitor(job.chain, job.root, folder / "samples", seed=record.seed),
+        Health(job.chain, job.root, folder, seed=record.seed, say=job.log),
+    ]
     try:
         outcome = train(
             job.method, job.data, recipe, job.training,

@@ -1,0 +1,1 @@
+"""Representations learned from pretext tasks, or brought along."""

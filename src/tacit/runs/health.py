@@ -1,0 +1,139 @@
+"""Whether a representation is learned while a method trains, which its loss alone does not tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize, one_hot
+
+from tacit.data.dataset import Data
+from tacit.functional.neighbours import nearest
+from tacit.functional.spread import effective_rank, feature_deviation
+from tacit.protocol import Chain, capabilities
+from tacit.runs.folder import write_atomically
+
+__all__ = ["Health", "knn_accuracy"]
+
+TRAINING, HELD_OUT = 512, 256  # samples looked at
+TOGETHER = 128  # encoded at once
+EARLY = 100  # steps before which nobody is warned: an untrained net may look collapsed
+NARROW = 1.5  # effective rank up to which features have collapsed
+STILL = 0.01  # feature deviation, as a share of its greatest value 1 / sqrt(D), up to which they have
+
+
+class Health:
+    """Looks at the features of a few samples at the steps 10, 100, 200, 500, 1000, 2000, 5000, ...
+
+    Each time it says a line, adds it to ``health.jsonl``, and warns if the features have collapsed. Labels, where the
+    data have any, are looked at and never learned from.
+
+    Arguments:
+        chain: The method that trains, and its parents.
+        data: The root's data.
+        folder: The run's.
+        seed: Of the samples.
+        say: Takes a line for a person.
+    """
+
+    def __init__(self, chain: Chain, data: Data, folder: Path, *, seed: int = 0, say: Callable[[str], None]) -> None:
+        self.chain, self.data, self.path, self.say = chain, data, folder / "health.jsonl", say
+        self.encodes = "Encodes" in capabilities(chain)
+        self.reference, self.held_out = some(data.training, TRAINING, seed), some(data.testing, HELD_OUT, seed)
+
+    def due(self, step: int) -> bool:
+        """Returns whether to look at a step: at 10, and at 1, 2 and 5 times the powers of ten from 100 on."""
+        return self.encodes and (step == 10 or (step >= 100 and str(step).rstrip("0") in {"1", "2", "5"}))
+
+    @torch.no_grad()
+    def __call__(self, step: int) -> None:
+        """Looks, if it is time; the caller sees to evaluation mode, averaged weights and random state."""
+        if not self.due(step):
+            return
+        z = self.features(self.reference)  # (N, D)
+        if not z.isfinite().all():
+            self.say(f"step {step:,}: warning: some features are not finite")
+            return
+        found = {"step": step, **self.look(z)}
+        self.write(found)
+        most = min(z.shape[1], len(z) - 1)
+        self.say(in_words(found, most))
+        if step >= EARLY and most > 1 and collapsed(found, z.shape[1]):
+            self.say("warning: the features have collapsed, they hardly tell one sample from another; try a lower "
+                     "--lr or a larger --batch")
+
+    def look(self, z: Tensor) -> dict[str, float]:
+        """Returns what there is to say of the reference samples' features, shape (N, D)."""
+        found = {
+            "effective_rank": round(float(effective_rank(z - z.mean(0))), 2),
+            "feature_deviation": round(float(feature_deviation(z)), 5),
+        }
+        label = self.data.label
+        if label is None or not len(self.held_out):
+            return found
+        accuracy = knn_accuracy(self.features(self.held_out), label[self.held_out], z, label[self.reference])
+        return found if accuracy is None else {**found, "knn": round(accuracy, 4)}
+
+    def features(self, positions: Tensor) -> Tensor:
+        """Returns the features of the samples at some positions as vectors on the CPU, shape (N, D)."""
+        device = self.chain.method.device
+        self.chain.to(device)
+        batches = [self.data.batch(part, device=device).x for part in positions.split(TOGETHER)]
+        return torch.cat([self.chain.encode(x).flatten(1).float().cpu() for x in batches])
+
+    def write(self, found: dict[str, Any]) -> None:
+        """Adds a line; those of the same step and later ones, from before the run was resumed, go."""
+        lines = [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
+        kept = [line for line in lines if line["step"] < found["step"]]
+        with write_atomically(self.path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in [*kept, found]))
+
+
+def some(positions: Tensor, count: int, seed: int) -> Tensor:
+    """Returns at most `count` of some positions, drawn at random, in their own order."""
+    order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))
+    return positions[order[:count].sort().values]
+
+
+def in_words(found: dict[str, Any], most: int) -> str:
+    """Returns a look as a sentence; `most` is the greatest effective rank that there can be."""
+    knn = f"kNN {100 * found['knn']:.1f} %, " if "knn" in found else ""
+    return (f"step {found['step']:,}: {knn}effective rank {found['effective_rank']:.1f} of {most}, "
+            f"feature deviation {found['feature_deviation']:.3g}")
+
+
+def collapsed(found: dict[str, Any], size: int) -> bool:
+    """Returns whether features of `size` dimensions lie on a line, or all point the same way."""
+    return bool(found["effective_rank"] <= NARROW or found["feature_deviation"] <= STILL * size**-0.5)
+
+
+def knn_accuracy(
+    x: Tensor, label: Tensor, reference: Tensor, known: Tensor, count: int = 20, temperature: float = 0.1
+) -> float | None:
+    """Returns how often the vote of the nearest references, by cosine, names the class of a sample.
+
+    Arguments:
+        x: Features of the samples, shape (N, D).
+        label: Their classes, int64 (N,); -1 for none.
+        reference: Features of the references, shape (M, D).
+        known: Their classes, int64 (M,); -1 for none.
+        count: How many vote.
+        temperature: A vote weighs exp(cosine / temperature).
+
+    Returns:
+        A share in [0, 1]; None where nobody can vote or nothing is to be named.
+
+    References:
+        Wu et al. 2018, Unsupervised feature learning via non-parametric instance discrimination, arXiv:1805.01978.
+    """
+    x, label, reference, known = x[label >= 0], label[label >= 0], reference[known >= 0], known[known >= 0]
+    if not len(x) or not len(reference):
+        return None
+    distance, index = nearest(normalize(x), normalize(reference), min(count, len(reference)))
+    weight = ((1 - distance.square() / 2) / temperature).exp()  # |a - b|^2 = 2 - 2 cos
+    votes = (one_hot(known)[index] * weight[:, :, None]).sum(1)  # (N, count, K) -> (N, K)
+    return float((votes.argmax(1) == label).float().mean())
