@@ -9,7 +9,7 @@ from benchmarks.pairs import Ratio, compare
 from benchmarks.steps import images
 
 
-def run() -> list[Ratio]:
+def run(pairs: int = 30) -> list[Ratio]:
     """Compares `Run.encode` with a loop over the encoder, for an MLP and a convolutional VAE."""
     results = []
     for net, n in (("mlp", 20_000), ("conv", 5_000)):
@@ -23,5 +23,6 @@ def run() -> list[Ratio]:
 
         assert torch.allclose(bare(), fitted.encode(data), atol=1e-5)
         results.append(compare(f"encode {n:,} images of 28 x 28, {net}, against the bare encoder",
-                               lambda fitted=fitted, data=data: fitted.encode(data), bare, work=n))
+                               lambda fitted=fitted, data=data: fitted.encode(data), bare, work=n,
+                               pairs=pairs))
     return results

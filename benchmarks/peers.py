@@ -63,7 +63,7 @@ def environment() -> Path:
     return python
 
 
-def run() -> list[Ratio]:
+def run(pairs: int = 30) -> list[Ratio]:
     """Compares an epoch of both trainers."""
     command = [str(environment()), "-c", WORKER, *map(str, (torch.get_num_threads(), N, BATCH, LATENT))]
     pipe = subprocess.PIPE
@@ -84,7 +84,7 @@ def run() -> list[Ratio]:
     steps = our_steps(method, data, recipe, N // BATCH)
     try:
         return [compare_timed("epoch of an MLP VAE 784-512-16, batch 128, against pythae 0.1.2",
-                              lambda: timed(steps), theirs, work=N)]
+                              lambda: timed(steps), theirs, work=N, pairs=pairs)]
     finally:
         peer.kill()
         peer.wait()

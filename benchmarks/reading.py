@@ -73,8 +73,8 @@ def ours(folder: Path, *, cold: bool) -> None:
         feed.round(k)
 
 
-def run(cold: int, warm: int) -> list[Ratio]:
-    """Compares both peers, in so many cold and warm pairs."""
+def run(pairs: int = 30) -> list[Ratio]:
+    """Compares both peers, cold and warm."""
     with tempfile.TemporaryDirectory() as place:
         os.environ["TACIT_CACHE"] = f"{place}/cache"
         folder = Path(place) / "files"
@@ -84,6 +84,6 @@ def run(cold: int, warm: int) -> list[Ratio]:
         return [
             compare(f"{what}, {how}, against {name}", lambda how=how: ours(folder, cold=how == "cold"),
                     lambda t=theirs: t(folder), work=N, pairs=pairs, warm=1)
-            for how, pairs in (("cold", cold), ("warm", warm))
+            for how in ("cold", "warm")
             for name, theirs in (("threads over PIL", pooled), ("a DataLoader", loaded))
         ]

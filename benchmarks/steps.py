@@ -80,7 +80,9 @@ def bare_steps(method: Method, data: Data, recipe: Recipe, steps: int) -> Callab
     return go
 
 
-def pair(title: str, name: str, shape: tuple[int, int, int], steps: int, **options: object) -> Ratio:
+def pair(
+    title: str, name: str, shape: tuple[int, int, int], steps: int, pairs: int, **options: object
+) -> Ratio:
     """Compares both loops on one method."""
     data = images(shape, 4096)
     built = []
@@ -90,13 +92,13 @@ def pair(title: str, name: str, shape: tuple[int, int, int], steps: int, **optio
     optim = {player: Optim(lr=1e-4, betas=(0.5, 0.999)) for player in built[0].players()}
     recipe = Recipe(**RECIPE, optim=optim)
     ours = our_steps(built[0], data, recipe, steps)
-    return compare(title, ours, bare_steps(built[1], data, recipe, steps), work=steps * BATCH)
+    return compare(title, ours, bare_steps(built[1], data, recipe, steps), work=steps * BATCH, pairs=pairs)
 
 
-def run() -> list[Ratio]:
+def run(pairs: int = 30) -> list[Ratio]:
     """Compares both methods."""
     return [
         pair("training step, MLP VAE 784-512-16, batch 128, against a bare loop", "vae", (1, 28, 28), 100,
-             latent=16, width=512, depth=1, net="mlp", likelihood="bernoulli"),
-        pair("training step, DCGAN 3 x 32 x 32, batch 128, against a bare loop", "dcgan", (3, 32, 32), 2),
+             pairs, latent=16, width=512, depth=1, net="mlp", likelihood="bernoulli"),
+        pair("training step, DCGAN 3 x 32 x 32, batch 128, against a bare loop", "dcgan", (3, 32, 32), 2, pairs),
     ]

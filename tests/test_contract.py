@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 import tacit
 from tacit.catalog import CATALOG, method_class
@@ -11,7 +12,23 @@ from tacit.protocol import Batch, Clock, Spec, capabilities
 
 ROWS = {row.name: row for row in CATALOG}
 TRAINED = [name for name, row in ROWS.items() if row.kind == "trained"]
-QUICK = {"tsne": {"iterations": 50, "perplexity": 10.0}}
+
+
+class Own(nn.Module):
+    """An encoder such as a person brings along."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 4, stride=4)
+
+    def forward(self, x):
+        return self.conv(x).flatten(1)
+
+
+QUICK = {
+    "tsne": {"iterations": 50, "perplexity": 10.0}, "umap": {"iterations": 50}, "ddpm": {"width": 8},
+    "pretrained": {"encoder": Own()},
+}
 
 
 def options(name):

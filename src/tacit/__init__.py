@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         TrainingError,
         UserError,
     )
+    from tacit.evaluation.compare import compare
+    from tacit.evaluation.evaluate import evaluate
     from tacit.protocol import Batch, Chain, Fitted, Frozen, Loss, Method, Optim, Recipe, Spec, Trained
     from tacit.runs.fitting import fit, resume
     from tacit.runs.loading import load
@@ -52,6 +54,8 @@ __all__ = [
     "Trained",
     "TrainingError",
     "UserError",
+    "compare",
+    "evaluate",
     "fit",
     "load",
     "open_data",
@@ -61,6 +65,8 @@ __all__ = [
 HOMES = {
     "Data": "tacit.data.dataset",
     "Run": "tacit.runs.run",
+    "compare": "tacit.evaluation.compare",
+    "evaluate": "tacit.evaluation.evaluate",
     "fit": "tacit.runs.fitting",
     "load": "tacit.runs.loading",
     "open_data": "tacit.runs.opening",

@@ -84,6 +84,27 @@ def test_every_error_is_one_line_and_an_exit_code(
     assert said.startswith("Traceback") and said.endswith(f"tacit: {message}\n")
 
 
+def test_ctrl_c_again_and_again_is_one_interruption() -> None:
+    code = (
+        "import atexit, os, signal, sys\n"
+        "from tacit.cli import main as cli\n"
+        "from tacit.cli.parser import Usage\n"
+        "press = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+        "class Verb:\n"
+        "    usage = staticmethod(lambda words: Usage('checks', ''))\n"
+        "    @staticmethod\n"
+        "    def run(call, say):\n"
+        "        try: press()\n"
+        "        finally: press()  # while the first is on its way\n"
+        "cli.importlib.import_module = lambda name: Verb\n"
+        "atexit.register(press)  # and while the interpreter ends\n"
+        "sys.argv = ['tacit', 'checks']\n"
+        "sys.exit(cli.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "tacit: interrupted\n")
+
+
 def test_a_verb_sees_its_call_and_the_whole_command(verb: Any, capsys: Capture) -> None:
     calls = []
     verb(lambda call, say: (calls.append(call), say("done")))

@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -76,6 +79,32 @@ def test_a_child_resumes_on_its_parent(digits_file, signal_at):
     resumed = tacit.resume("gan")
     whole = tacit.fit("gan", parent, steps=6, batch=16)
     assert torch.equal(resumed.sample(3), whole.sample(3))
+
+
+TWO = """
+import os, sys, time
+from pathlib import Path
+from tacit.training.devices import Devices
+from tacit.training.options import TrainOptions
+
+devices = Devices(TrainOptions(device="cpu", devices=2))
+Path(sys.argv[1], str(devices.rank)).touch()
+time.sleep(100)
+"""
+
+
+def test_a_process_does_not_outlive_the_one_that_started_it(tmp_path):
+    (tmp_path / "two.py").write_text(TWO)
+    env = {k: v for k, v in os.environ.items() if k not in ("WORLD_SIZE", "LOCAL_RANK", "RANK", "MASTER_PORT")}
+    command = [sys.executable, str(tmp_path / "two.py"), str(tmp_path)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    end = time.monotonic() + 90
+    while not all((tmp_path / rank).exists() for rank in "01"):
+        assert process.poll() is None and time.monotonic() < end, process.communicate()[0]
+        time.sleep(0.05)
+    process.terminate()
+    process.communicate(timeout=20)  # until both have closed the pipe
+    assert process.returncode == -signal.SIGTERM
 
 
 def test_what_is_finished_cannot_be_resumed(digits_file):

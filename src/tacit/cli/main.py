@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import shlex
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from types import FrameType
+from typing import Any, Never, Protocol
 
 from tacit.cli.output import Say
 from tacit.cli.parser import Call, Usage, asks_help, help_text, parse
@@ -26,6 +28,8 @@ VERBS: Mapping[str, str] = {
     "reconstruct": "restores samples from their representation, and measures how well",
     "score": "lists the strangest samples",
     "cluster": "puts samples into groups",
+    "evaluate": "measures a run on samples that it has not seen",
+    "compare": "sets runs side by side, in a table and a page",
     "methods": "lists the methods, or those for a purpose",
     "checks": "shows versions, devices and disk: what to send along with a question",
 }
@@ -72,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     warnings.formatwarning = one_line  # a warning is for a person too
+    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)
     try:
         dispatch([w for w in words if w != "--debug"], silent if shares_work() else partial(print, flush=True))
     except BrokenPipeError:  # whoever read our output has seen enough
@@ -84,6 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"tacit: {' '.join(message.split())}", file=sys.stderr)
         return code
     return 0
+
+
+def leave(number: int, frame: FrameType | None) -> Never:
+    """Ends the process at its first SIGINT; one that follows must not disturb it while it leaves."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def shares_work() -> bool:

@@ -23,6 +23,7 @@ PLACES = {
     "METHOD": "its name; 'tacit methods' lists them",
     "DATA": "a file, a folder, a built-in name such as digits, or a run",
     "RUN": "the folder of a run, such as runs/0001-...",
+    "RUNS": "the folders of runs, such as runs/0001-... runs/0002-...",
     "LATENTS": "a file of latents, .npz or .npy",
 }
 
@@ -34,7 +35,8 @@ class Usage:
     Arguments:
         verb: The words before the places that are left: ``fit vae``.
         about: What it does.
-        places: What comes before the options, in order; optional ones in brackets: ``("RUN", "[DATA]")``.
+        places: What comes before the options, in order; optional ones in brackets, ``("RUN", "[DATA]")``; the last may
+            take several words, ``("RUNS...",)``.
         options: Its options, in the order of help.
         notes: What stands below the options.
         words: The words of the command line that are left to read.
@@ -65,12 +67,14 @@ class Call:
         given: The values of the options that were given.
         options: All options.
         command: The command line itself.
+        several: All words of a place that takes several.
     """
 
     places: Mapping[str, str]
     given: Mapping[str, Any]
     options: tuple[Option, ...] = ()
     command: str = ""
+    several: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         """Returns an option's value: the one that was given, or its default."""
@@ -106,7 +110,9 @@ def parse(usage: Usage, command: str = "") -> Call:
         OptionError: If an option is unknown or has a value that it cannot have, or a place is empty or one too many.
     """
     places, texts = split(usage)
-    return Call({**usage.peeled, **placed(usage, places)}, read(usage.options, texts), usage.options, command)
+    several = tuple(places[len(usage.places) - 1 :]) if usage.places and usage.places[-1].endswith("...") else ()
+    named = placed(usage, places[: len(usage.places)] if several else places)
+    return Call({**usage.peeled, **named}, read(usage.options, texts), usage.options, command, several)
 
 
 def split(usage: Usage) -> tuple[list[str], dict[str, str]]:
@@ -151,10 +157,10 @@ def find(usage: Usage, flag: str) -> tuple[Option, bool]:
 
 def placed(usage: Usage, words: Sequence[str]) -> dict[str, str]:
     """Returns which word stands in which place."""
-    names = [place.strip("[]") for place in usage.places]
-    for place in usage.places[len(words):]:
+    names = [place.strip("[].") for place in usage.places]
+    for place, name in zip(usage.places[len(words):], names[len(words):], strict=True):
         if not place.startswith("["):
-            raise OptionError(f"'tacit {usage.verb}' needs {place}, {PLACES[place]}: {usage}")
+            raise OptionError(f"'tacit {usage.verb}' needs {name}, {PLACES[name]}: {usage}")
     if len(words) > len(names):
         raise OptionError(f"'tacit {usage.verb}' does not know what to do with {words[len(names)]!r}: {usage}")
     return dict(zip(names, words, strict=False))

@@ -103,6 +103,7 @@ class Method(nn.Module):
     accepts: ClassVar[tuple[Kind, ...]] = ("vector", "map", "image", "table")
     needs: ClassVar[frozenset[str]] = frozenset()
     without: frozenset[str] = frozenset()  # capabilities that this instance's options take away
+    discrete: bool | None = None  # whether log_prob is of a probability or of a density; None for some of both
 
     options: dict[str, Any]
 

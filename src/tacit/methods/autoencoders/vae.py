@@ -73,6 +73,7 @@ class VAE(Method):
         self.encoder = encoder or encoder_for(spec, 2 * latent, width=width, depth=depth, net=net)
         self.decoder = decoder or decoder_for(spec, latent, width=width, depth=depth, net=net)
         self.observation = observation(spec, likelihood, sigma)
+        self.discrete = self.observation.discrete
 
     def losses(self, batch: Batch) -> Iterator[Loss]:
         """Yields -ELBO (equation 3): sums over values and latents, means over the batch only."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
-import torch.nn.functional as F
-from scipy.optimize import minimize
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
+from tacit.functional.regression import softmax_regression
 from tacit.protocol import Method, Spec
 
 __all__ = ["Probe"]
@@ -79,29 +75,12 @@ class Probe(Method):
         self.scale.copy_(torch.where(scale > 1e-6 * scale.mean(), scale, torch.ones_like(scale)))
         rows.sub_(self.mean).div_(self.scale)
         place = torch.searchsorted(present, label[known])  # classes that are present, counted from 0
-        found, self.note = self._minimum(rows, place, len(present))
+        weight, bias, steps = softmax_regression(rows, place, self.penalty, iterations=self.iterations)
+        self.note = f"not converged after {steps} iterations" if steps >= self.iterations else ""
         self.weight.zero_()
         self.bias.fill_(NEVER)
-        self.weight[present] = found[:, :-1].to(self.weight)
-        self.bias[present] = found[:, -1].to(self.bias)
-
-    def _minimum(self, rows: Tensor, place: Tensor, classes: int) -> tuple[Tensor, str]:
-        """Returns weights and biases at the minimum, (classes, D + 1), and what there is to say."""
-
-        def objective(flat: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
-            w = torch.from_numpy(flat).to(rows).view(classes, -1).requires_grad_()
-            logits = torch.addmm(w[:, -1], rows, w[:, :-1].T)  # (n, classes)
-            loss = F.cross_entropy(logits, place) + self.penalty / 2 * w[:, :-1].square().sum()
-            (gradient,) = torch.autograd.grad(loss, w)
-            return float(loss.detach()), gradient.double().cpu().numpy().ravel()
-
-        tolerance = 1e-6 if rows.dtype == torch.float64 else 1e-4  # of the gradient's greatest entry
-        start = np.zeros(classes * (rows.shape[1] + 1))
-        with torch.enable_grad():
-            end = minimize(objective, start, jac=True, method="L-BFGS-B",
-                           options={"maxiter": self.iterations, "gtol": tolerance, "ftol": 0.0})
-        note = f"not converged after {self.iterations} iterations" if end.nit >= self.iterations else ""
-        return torch.from_numpy(end.x).view(classes, -1), note
+        self.weight[present] = weight.to(self.weight)
+        self.bias[present] = bias.to(self.bias)
 
     def classify(self, x: Tensor) -> Tensor:
         """Returns logits, shape (N, K), K the number of the spec's classes."""

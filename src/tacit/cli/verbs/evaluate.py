@@ -1,0 +1,63 @@
+"""``tacit evaluate RUN``: measures a run on samples that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from tacit.cli.config import method_of
+from tacit.cli.options import Option
+from tacit.cli.output import Say
+from tacit.cli.parser import Call, Usage
+
+if TYPE_CHECKING:
+    from tacit.runs.run import Run
+
+__all__ = ["OPTIONS", "loaded", "run", "settings", "usage"]
+
+OPTIONS = (
+    Option("against", str | None, None, "Other data to measure on, in place of the run's own held-out samples.",
+           "samples", metavar="DATA"),
+    Option("limit", int, 10_000, "Greatest number of training samples, and of held-out samples.", "samples"),
+    Option("seed", int, 0, "Seed of every draw.", "samples"),
+    Option("features", str, "random", "In which features samples are compared with data: random for a seeded random "
+           "network, the folder of a run that encodes, or a file of Inception weights.", "questions",
+           metavar="random|RUN|FILE"),
+    Option("only", tuple[str, ...], (), "Only these questions: reconstruction, likelihood, samples, clusters, anomaly, "
+           "maps, representation.", "questions", metavar="NAME,..."),
+    Option("device", Literal["auto", "cpu", "cuda", "mps"], "auto", "Where to compute.", "output"),
+)
+
+
+def usage(words: Sequence[str]) -> Usage:
+    """Returns how the verb is called."""
+    about = "Asks a run every question that it can answer, on samples that it has not seen, and writes " \
+            "evaluation.json into its folder. Labels are used for measuring only."
+    if words and not words[0].startswith("-"):
+        method_of(words[0])  # no run is an error that needs no torch
+    return Usage("evaluate", about, ("RUN",), OPTIONS, words=tuple(words))
+
+
+def run(call: Call, say: Say) -> None:
+    """Says each answer as it is found, and where they are written."""
+    from tacit.evaluation.evaluate import FILE, evaluate
+
+    asked = loaded(call.places["RUN"], call)
+    found = evaluate(asked, **settings(call), say=say)
+    say(f"{len(found.measures)} values of {asked.path}, on {found.ground['drawn']}")
+    say(f"wrote {asked.path / FILE}")
+
+
+def loaded(folder: str, call: Call) -> Run:
+    """Loads a run onto the device that is asked for."""
+    from tacit.runs.loading import load
+    from tacit.training.devices import chosen
+    from tacit.training.options import TrainOptions
+
+    return load(folder, device=chosen(TrainOptions(device=call["device"])))
+
+
+def settings(call: Call) -> dict[str, Any]:
+    """Returns how the questions are put."""
+    return {"against": call["against"], "features": call["features"], "only": tuple(call["only"]),
+            "limit": call["limit"], "seed": call["seed"]}

@@ -1,0 +1,60 @@
+"""What a question is put to: a run, the samples it learned from, and samples it has never seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from tacit.data.dataset import Data
+from tacit.runs.run import Run
+
+if TYPE_CHECKING:
+    from tacit.evaluation.spaces import Space
+
+__all__ = ["Case", "drawn", "everything", "known_labels", "labelled"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run and the samples that a question is put with.
+
+    Arguments:
+        run: The run.
+        train: What it learned from: its root's training samples, at most `limit` of them.
+        test: What it has never seen: its root's held-out samples, or other data; at most `limit` of them.
+        names: How protocols call the two: ``("5,000 of 45,000 training samples of digits", "...")``.
+        space: In which features samples are compared with data.
+        seed: Of every draw.
+    """
+
+    run: Run
+    train: Data
+    test: Data
+    names: tuple[str, str]
+    space: Space
+    seed: int = 0
+
+
+def drawn(data: Data, positions: Tensor, limit: int, seed: int) -> Data:
+    """Returns at most `limit` of the samples at some positions, drawn at random, in their order."""
+    order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))[:limit]
+    return data.take(positions[order.sort().values])
+
+
+def everything(data: Data) -> Tensor:
+    """Returns all samples as a method sees them, shape (N, *spec.shape)."""
+    return data.batch(torch.arange(len(data))).x
+
+
+def labelled(case: Case) -> bool:
+    """Returns whether both sides have labels of at least two classes, so that a question about labels has an answer."""
+    sides = (known_labels(case.train), known_labels(case.test))
+    return all(len(label[label >= 0].unique()) > 1 for label in sides)
+
+
+def known_labels(data: Data) -> Tensor:
+    """Returns the class of each sample, int64 (N,), -1 for none."""
+    return data.label if data.label is not None else torch.full((len(data),), -1)

@@ -1,0 +1,87 @@
+"""Whether a map keeps neighbours, and what its axes show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from tacit.data.dataset import Data
+from tacit.errors import DataError
+from tacit.evaluation.case import Case, drawn
+from tacit.evaluation.factors import explained, factors_of
+from tacit.evaluation.intervals import mean_interval
+from tacit.evaluation.measure import Measure
+from tacit.functional.rankings import kept_neighbours, ranks, trustworthiness
+from tacit.runs.run import Run
+
+__all__ = ["ask"]
+
+QUESTION = "maps"
+MOST = 2_000  # samples whose ranks among one another are held
+NEIGHBOURS = 10
+LEAST = 8  # samples that have any neighbours to speak of
+BATCH = 1_024
+
+
+def ask(case: Case) -> Iterator[Measure]:
+    """Measures the neighbourhoods of held-out samples on the map, and what explains its axes.
+
+    Raises:
+        DataError: If there are too few samples.
+    """
+    if len(case.test) < LEAST:
+        raise DataError(f"there are {case.names[1]}; a map is measured on {LEAST} or more; fit with a greater --split")
+    yield from neighbourhoods(case, *some(case.test, case.names[1], case.seed))
+    yield from axes(case, *some(case.train, case.names[0], case.seed))
+
+
+def some(data: Data, words: str, seed: int) -> tuple[Data, str]:
+    """Returns at most 2,000 samples, and how protocols call them."""
+    few = drawn(data, torch.arange(len(data)), MOST, seed)
+    return few, f"{len(few):,} of {words}" if len(few) < len(data) else words
+
+
+def neighbourhoods(case: Case, few: Data, whom: str) -> Iterator[Measure]:
+    """Measures how far neighbours on the map and in the data are the same."""
+    k = min(NEIGHBOURS, (len(few) - 1) // 2)
+    data, placed = ranks(inputs(case.run, few)), ranks(case.run.embed(few))
+    setting = f"with {k} neighbours among {whom}, by Euclidean distance in what the method saw of them. " \
+              "Interval: bootstrap over samples."
+    answers = (
+        ("trustworthiness", trustworthiness(data, placed, k),
+         "How near in the data neighbours on the map are: 1 where all are neighbours there too, about 0.5 by chance"),
+        ("continuity", trustworthiness(placed, data, k),
+         "How near on the map neighbours in the data are: 1 where all are neighbours there too, about 0.5 by chance"),
+        ("neighbours kept", kept_neighbours(data, placed, k),
+         f"Share of neighbours in the data that are neighbours on the map: {k / (len(few) - 1):.1%} by chance"),
+    )
+    for name, values, words in answers:
+        value, low, high = mean_interval(values, seed=case.seed)
+        unit = "share" if name == "neighbours kept" else ""
+        yield Measure(QUESTION, name, value, f"{words}; {setting}", low=low, high=high, unit=unit, better="higher")
+
+
+def inputs(run: Run, data: Data) -> Tensor:
+    """Returns what a run's method sees of samples, shape (N, D)."""
+    with torch.inference_mode():
+        seen = [
+            run.chain.features(data.batch(i, device=run.device).x).flatten(1).float().cpu()
+            for i in torch.arange(len(data)).split(BATCH)
+        ]
+    return torch.cat(seen).clone()
+
+
+def axes(case: Case, few: Data, whom: str) -> Iterator[Measure]:
+    """Measures how much of each axis is explained by what is known of samples beside their meaning."""
+    factors = factors_of(few)
+    for number, axis in enumerate(case.run.embed(few).unbind(1), 1):
+        for name, (value, low, high) in explained(axis, factors, seed=case.seed).items():
+            yield Measure(
+                QUESTION, f"explained by {name}", value,
+                f"Share of the variance of axis {number} between samples of equal {name}, or between tenths of them "
+                f"where it is a number of many values, over {whom}; corrected so that chance has 0 on "
+                "average. Interval: jackknife over 20 groups of samples.",
+                of=f"axis {number}", low=low, high=high, unit="share",
+            )

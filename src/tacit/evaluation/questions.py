@@ -1,0 +1,57 @@
+"""The questions, each with the capability that it needs; nothing above this table knows one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tacit.errors import OptionError, did_you_mean
+from tacit.evaluation import anomaly, clusters, likelihood, maps, reconstruction, representation, samples
+from tacit.evaluation.case import Case
+from tacit.evaluation.measure import Measure
+
+__all__ = ["QUESTIONS", "Question", "chosen"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing that can be asked of every run with a capability.
+
+    Arguments:
+        name: What it is called.
+        capability: What the run must be able to do, a key of `tacit.protocol.CALLS`.
+        about: What it asks, in words.
+        ask: Yields the answers as they are found; raises a `UserError` where there is none to find.
+    """
+
+    name: str
+    capability: str
+    about: str
+    ask: Callable[[Case], Iterator[Measure]]
+
+
+QUESTIONS = (
+    Question("reconstruction", "Reconstructs", "How well are samples restored that it has never seen?",
+             reconstruction.ask),
+    Question("likelihood", "Density", "How likely does it find samples that it has never seen?", likelihood.ask),
+    Question("samples", "Samples", "How near are its samples to the data, and are they copies?", samples.ask),
+    Question("clusters", "Clusters", "Do its clusters match the labels, and would they come out again?", clusters.ask),
+    Question("anomaly", "Scores", "Does it find samples that do not belong?", anomaly.ask),
+    Question("maps", "Embeds", "Does the map keep neighbours, and what do its axes show?", maps.ask),
+    Question("representation", "Encodes", "How much of the labels does its representation hold?", representation.ask),
+)
+"""Every question, quick ones first."""
+
+
+def chosen(names: tuple[str, ...]) -> tuple[Question, ...]:
+    """Returns the questions of some names, or all.
+
+    Raises:
+        OptionError: If there is no question of a name.
+    """
+    known = {q.name: q for q in QUESTIONS}
+    for name in names:
+        if name not in known:
+            raise OptionError(f"there is no question {name!r}.{did_you_mean(name, known)} "
+                              f"The questions are {', '.join(known)}")
+    return tuple(q for q in QUESTIONS if not names or q.name in names)

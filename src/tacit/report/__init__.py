@@ -1,0 +1,1 @@
+"""Pages for a person, each one file that needs no network."""

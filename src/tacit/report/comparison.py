@@ -1,0 +1,106 @@
+"""The page of a comparison: pictures first, then every measure with its interval, and how each was measured."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+from PIL import Image
+
+from tacit.evaluation.compare import Comparison, Line
+from tacit.evaluation.measure import Measure
+from tacit.evaluation.questions import QUESTIONS
+from tacit.runs.folder import write_atomically
+
+__all__ = ["write_page"]
+
+PICTURES = {"samples": "samples", "reconstructions": "reconstructions", "map": "map", "clusters": "clusters",
+            "strangest": "strangest samples"}
+WIDEST = 900  # pixels of a picture on the page
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One value on a line's scale, all in per cent of its width.
+
+    Arguments:
+        at: The value.
+        low: Left end of the interval.
+        high: Right end of the interval.
+        best: Whether it is among the best.
+    """
+
+    at: float
+    low: float
+    high: float
+    best: bool
+
+
+def write_page(found: Comparison, folders: Sequence[Path], path: Path) -> Path:
+    """Writes a comparison as one HTML file that needs no network.
+
+    Arguments:
+        found: The comparison.
+        folders: The folders of its runs, in its order, from which pictures are taken.
+        path: Where to.
+    """
+    pictures = {name: [picture(f / "pictures" / f"{file}.png") for f in folders] for file, name in PICTURES.items()}
+    environment = Environment(loader=PackageLoader("tacit.report"), autoescape=True, trim_blocks=True,
+                              lstrip_blocks=True)
+    html = environment.get_template("comparison.html").render(
+        runs=found.runs, flags=found.flags, sections=sections(found), ground=found.runs[0].ground,
+        pictures={name: shown for name, shown in pictures.items() if any(shown)},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    return path
+
+
+def sections(found: Comparison) -> list[tuple[str, str, list[tuple[Line, list[Mark | None]]]]]:
+    """Returns each question with what it asks, its lines, and the marks on each line's scale."""
+    about = {q.name: q.about for q in QUESTIONS}
+    names = dict.fromkeys(line.about.question for line in found.lines)
+    return [
+        (name, about.get(name, ""), [(line, marks(line)) for line in found.lines if line.about.question == name])
+        for name in names
+    ]
+
+
+def marks(line: Line) -> list[Mark | None]:
+    """Returns where each run's value lies between the least and the greatest end of any interval."""
+    spans = [None if m is None else span(m) for m in line.measures]
+    edges = [edge for s in spans if s is not None for edge in s]
+    least, width = min(edges), max(edges) - min(edges) or 1.0
+
+    def place(value: float) -> float:
+        return 100 * (value - least) / width
+
+    return [
+        None if m is None or s is None else Mark(place(m.value), place(s[0]), place(s[1]), i in line.best)
+        for i, (m, s) in enumerate(zip(line.measures, spans, strict=True))
+    ]
+
+
+def span(measure: Measure) -> tuple[float, float]:
+    """Returns the ends of a measure's interval; the value twice where it has none."""
+    if measure.low is None or measure.high is None:
+        return measure.value, measure.value
+    return measure.low, measure.high
+
+
+def picture(path: Path) -> str | None:
+    """Returns a picture as a data URL, no wider than the page needs it; None where there is none."""
+    if not path.is_file():
+        return None
+    with Image.open(path) as image:
+        shown = image.convert("RGB")
+    if shown.width > WIDEST:
+        shown = shown.resize((WIDEST, round(shown.height * WIDEST / shown.width)), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    shown.save(buffer, "WEBP", quality=88)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
