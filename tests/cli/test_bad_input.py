@@ -3,6 +3,7 @@
 import csv
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -239,3 +240,19 @@ def test_a_disk_that_fills_up(tell, monkeypatch):
     monkeypatch.setattr(safetensors.torch, "save_file", full)
     code, _, error = tell("fit", *QUICK[:1], "digits", *QUICK[1:])
     assert code == 1 and "No space left" in error and "free some space" in error
+
+
+def test_a_module_of_ones_own_is_imported_only_where_it_is_trusted(tell, tmp_path, monkeypatch):
+    (tmp_path / "own_encoder.py").write_text(
+        "import torch\n\n\n"
+        "class Net(torch.nn.Flatten):\n    def forward(self, x):\n        return super().forward(x)[:, :3]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert tell("fit", "pretrained", "digits", "--encoder", "own_encoder:Net", "-o", "run")[0] == 0
+    monkeypatch.delitem(sys.modules, "own_encoder")
+    code, _, error = tell("fit", "kmeans", "run", "-o", "child")
+    assert code == 2 and "--trust" in error
+    assert tell("fit", "kmeans", "run", "--trust", "-o", "child")[0] == 0
+    monkeypatch.delitem(sys.modules, "own_encoder")
+    assert tell("encode", "run", "digits", "-o", "out.npz")[0] == 2
+    assert tell("encode", "run", "digits", "--trust", "-o", "out.npz")[0] == 0

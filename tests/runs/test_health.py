@@ -107,10 +107,10 @@ def test_votes_against_a_slow_count() -> None:
         cosine = [(float(normalize(row, dim=0) @ normalize(r, dim=0)), k)
                   for r, k in zip(reference, known.tolist(), strict=True) if k >= 0]
         votes = [0.0] * 3
-        for c, k in sorted(cosine, reverse=True)[:7]:
-            votes[k] += float(torch.tensor(c / 0.3).exp())
+        for c, k in sorted(cosine, reverse=True)[:20]:
+            votes[k] += float(torch.tensor(c / 0.07).exp())
         total, right = total + 1, right + (votes.index(max(votes)) == y)
-    assert knn_accuracy(x, label, reference, known, count=7, temperature=0.3) == pytest.approx(right / total)
+    assert knn_accuracy(x, label, reference, known) == pytest.approx(right / total)
     nobody = torch.full((60,), -1)
     assert knn_accuracy(x, label, reference, nobody) is None
     assert knn_accuracy(x[:0], label[:0], reference, known) is None

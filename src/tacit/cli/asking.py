@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tacit.catalog import CATALOG, WORDS, Row
 from tacit.cli.config import method_of
-from tacit.cli.options import Option
+from tacit.cli.options import TRUST, Option
 from tacit.cli.output import Say, check_free, place, write_arrays, write_table
 from tacit.cli.parser import Call, Usage
 from tacit.cli.signatures import keyword_options
@@ -27,6 +27,7 @@ OUT = Option("out", str | None, None, "File or folder to write to; by default th
 SHARED = (
     Option("overwrite", bool, False, "Replaces the file that -o names.", "output"),
     Option("device", Literal["auto", "cpu", "cuda", "mps"], "auto", "Where to compute.", "output"),
+    TRUST,
 )
 HELP = {
     "label": "The class of the samples: its name or its number.",
@@ -91,7 +92,7 @@ def opened(call: Call, capability: str) -> Run:
     from tacit.training.devices import chosen
     from tacit.training.options import TrainOptions
 
-    run = load(call.places["RUN"], device=chosen(TrainOptions(device=call["device"])))
+    run = load(call.places["RUN"], trust=call["trust"], device=chosen(TrainOptions(device=call["device"])))
     run.chain.check(capability, run.method_name)
     return run
 

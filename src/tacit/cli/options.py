@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tacit.errors import did_you_mean
 
-__all__ = ["Option", "choices", "described", "members", "metavar", "plain", "suggestion"]
+__all__ = ["TRUST", "Option", "choices", "described", "members", "metavar", "plain", "suggestion"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Option:
     def is_switch(self) -> bool:
         """Whether it needs no value: ``--strict``, ``--no-strict``."""
         return bool in members(self.hint)
+
+
+TRUST = Option(
+    "trust", bool, False, "Imports modules of your own that a run was made with, which runs their code.", "run"
+)
 
 
 def members(hint: Any) -> tuple[Any, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import torch
@@ -19,11 +21,21 @@ __all__ = [
 ]
 
 Operation = Callable[[Tensor, Generator], Tensor]
+"""From images, (N, C, H, W), to images."""
+
+Window = Callable[[Tensor, Generator], Tensor]
+"""From images to where each pixel comes from: matrices of `affine_grid`, (N, 2, 3)."""
+
+Colouring = Callable[[Tensor, Generator], tuple[Tensor, Tensor]]
+"""From the mean colour of images, (N, C, 1), to a change x -> A x + b of their colours: (N, C, C) and (N, C, 1)."""
 
 
 @dataclass(frozen=True)
 class Augment:
     """Operations, one after the other, on images (N, C, H, W) in [0, 1]; all randomness comes from the generator.
+
+    Changes of colour that follow one another are made as one, and so are a window and the mirroring that follows it:
+    each pixel is read and written once, and cut to [0, 1] at the end only.
 
     Arguments:
         names: Of `OPERATIONS`, in the order in which they act.
@@ -67,9 +79,44 @@ class Augment:
         """
         source = generator or Generator(x.device).manual_seed(int(torch.randint(2**62, ())))
         with torch.autocast(x.device.type, enabled=False):
-            for name in self.names:
-                x = OPERATIONS[name](x, source)
+            for together, names in itertools.groupby(self.names, key=fused_as):
+                if together is windowed:
+                    x = windowed(x, source, [WINDOWS[name] for name in names])
+                elif together is recoloured:
+                    x = recoloured(x, source, [COLOURINGS[name] for name in names])
+                else:
+                    for name in names:
+                        x = OPERATIONS[name](x, source)
         return x
+
+
+def fused_as(name: str) -> Callable[..., Tensor] | None:
+    """Returns what makes an operation together with others of its kind, if anything does."""
+    return windowed if name in WINDOWS else recoloured if name in COLOURINGS else None
+
+
+def windowed(x: Tensor, generator: Generator, windows: Sequence[Window]) -> Tensor:
+    """Returns images as seen through windows, one after the other, each value interpolated once."""
+    if windows == [mirroring]:
+        return flip(x, generator)  # bit for bit, and at no interpolation's cost
+    total = windows[0](x, generator)
+    for window in windows[1:]:
+        theta = window(x, generator)
+        turn = total[:, :, :2]
+        total = torch.cat([turn @ theta[:, :, :2], turn @ theta[:, :, 2:] + total[:, :, 2:]], dim=2)
+    grid = F.affine_grid(total, list(x.shape), align_corners=False)  # (N, H, W, 2)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False).clamp_(0, 1)
+
+
+def recoloured(x: Tensor, generator: Generator, colourings: Sequence[Colouring]) -> Tensor:
+    """Returns images whose colours are changed in several ways, one after the other."""
+    pixels = x.flatten(2)  # (N, C, H W)
+    mean = pixels.mean(2, keepdim=True)
+    matrix, offset = torch.eye(x.shape[1], device=x.device, dtype=x.dtype), torch.zeros_like(mean)
+    for colouring in colourings:
+        turn, shift = colouring(mean, generator)
+        matrix, offset, mean = turn @ matrix, turn @ offset + shift, turn @ mean + shift
+    return torch.baddbmm(offset, matrix, pixels).clamp_(0, 1).view_as(x)
 
 
 def crop(x: Tensor, generator: Generator, share: float = 1 / 8, reflect: bool = True) -> Tensor:
@@ -113,14 +160,24 @@ def zoom(x: Tensor, generator: Generator, least: float = 0.2, most: float = 1.0,
     References:
         Szegedy et al. 2014, arXiv:1409.4842 (section 6). Chen et al. 2020, arXiv:2002.05709 (appendix A).
     """
+    return windowed(x, generator, [partial(window, least=least, most=most, stretch=stretch)])
+
+
+def window(x: Tensor, generator: Generator, least: float = 0.2, most: float = 1.0, stretch: float = 4 / 3) -> Tensor:
+    """Returns the windows of `zoom`, (N, 2, 3)."""
     side = _uniform(x, generator, least, most).sqrt().view(-1)
     ratio = _uniform(x, generator, -0.5, 0.5).mul(math.log(stretch)).exp().view(-1)  # root of height over width
     height, width = (side * ratio).clamp(max=1), (side / ratio).clamp(max=1)
     down, right = ((1 - size) * _uniform(x, generator, -1, 1).view(-1) for size in (height, width))
     zero = torch.zeros_like(side)
-    theta = torch.stack([width, zero, right, zero, height, down], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)  # (N, H, W, 2)
-    return F.grid_sample(x, grid, padding_mode="border", align_corners=False).clamp(0, 1)
+    return torch.stack([width, zero, right, zero, height, down], dim=1).view(-1, 2, 3)
+
+
+def mirroring(x: Tensor, generator: Generator, share: float = 0.5) -> Tensor:
+    """Returns the windows that mirror a share of images left to right, (N, 2, 3)."""
+    side = torch.where(_uniform(x, generator).view(-1) < share, -1.0, 1.0).to(x)
+    zero = torch.zeros_like(side)
+    return torch.stack([side, zero, zero, zero, zero + 1, zero], dim=1).view(-1, 2, 3)
 
 
 def affine(x: Tensor, generator: Generator, degrees: float = 10.0, zoom: float = 0.1, share: float = 1 / 16) -> Tensor:
@@ -155,13 +212,22 @@ def colour(x: Tensor, generator: Generator, brightness: float = 0.2, contrast: f
         saturation: Greatest change either way, as a share.
         hue: Greatest turn of the hue either way, in full turns.
     """
-    if x.shape[1] == 3:
-        chroma = 1 + saturation * _uniform(x, generator, -1, 1).view(-1)
-        turn = 2 * math.pi * hue * _uniform(x, generator, -1, 1).view(-1)
-        x = torch.bmm(_colour_matrix(chroma, turn), x.flatten(2)).view_as(x)  # (N, 3, 3) x (N, 3, H W)
-    x = x * (1 + brightness * _uniform(x, generator, -1, 1))
-    mean = x.mean((1, 2, 3), keepdim=True)
-    return torch.lerp(mean, x, 1 + contrast * _uniform(x, generator, -1, 1)).clamp(0, 1)
+    changes = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
+    return recoloured(x, generator, [partial(colouring, **changes)])
+
+
+def colouring(mean: Tensor, generator: Generator, brightness: float = 0.2, contrast: float = 0.2,
+              saturation: float = 0.3, hue: float = 0.05) -> tuple[Tensor, Tensor]:
+    """Returns the changes of `colour`, (N, C, C) and (N, C, 1), for images of some mean colour, (N, C, 1)."""
+    matrix = _identity(mean)
+    if mean.shape[1] == 3:
+        chroma = 1 + saturation * _uniform(mean, generator, -1, 1).view(-1)
+        turn = 2 * math.pi * hue * _uniform(mean, generator, -1, 1).view(-1)
+        matrix = _colour_matrix(chroma, turn)
+    bright = 1 + brightness * _uniform(mean, generator, -1, 1).view(-1, 1, 1)
+    strong = 1 + contrast * _uniform(mean, generator, -1, 1).view(-1, 1, 1)
+    middle = (bright * (matrix @ mean)).mean(1, keepdim=True)  # (N, 1, 1)
+    return strong * bright * matrix, ((1 - strong) * middle).expand_as(mean)
 
 
 def jitter(x: Tensor, generator: Generator, share: float = 0.8) -> Tensor:
@@ -170,16 +236,28 @@ def jitter(x: Tensor, generator: Generator, share: float = 0.8) -> Tensor:
     References:
         Chen et al. 2020, arXiv:2002.05709 (appendix B.9: the strength for CIFAR-10).
     """
-    changed = colour(x, generator, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
-    return torch.where(_uniform(x, generator) < share, changed, x)
+    return recoloured(x, generator, [partial(jittering, share=share)])
+
+
+def jittering(mean: Tensor, generator: Generator, share: float = 0.8) -> tuple[Tensor, Tensor]:
+    """Returns the changes of `jitter`, (N, C, C) and (N, C, 1), for images of some mean colour, (N, C, 1)."""
+    matrix, offset = colouring(mean, generator, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+    changed = _uniform(mean, generator).view(-1, 1, 1) < share
+    return torch.where(changed, matrix, _identity(mean)), offset * changed
 
 
 def grey(x: Tensor, generator: Generator, share: float = 0.1) -> Tensor:
     """Returns images of three channels of which a share, drawn one by one, has lost its colours; others as they are."""
-    if x.shape[1] != 3:
-        return x
-    luma = _yiq(x.device, x.dtype)[0][0].view(1, 3, 1, 1)
-    return torch.where(_uniform(x, generator) < share, (luma * x).sum(1, keepdim=True), x)
+    return recoloured(x, generator, [partial(greying, share=share)])
+
+
+def greying(mean: Tensor, generator: Generator, share: float = 0.1) -> tuple[Tensor, Tensor]:
+    """Returns the changes of `grey`, (N, C, C) and (N, C, 1), for images of some mean colour, (N, C, 1)."""
+    matrix = _identity(mean)
+    if mean.shape[1] == 3:
+        luma = _yiq(mean.device, mean.dtype)[0][0].expand(3, 3)
+        matrix = torch.where(_uniform(mean, generator).view(-1, 1, 1) < share, luma, matrix)
+    return matrix, torch.zeros_like(mean)
 
 
 def blur(x: Tensor, generator: Generator, share: float = 1 / 32) -> Tensor:
@@ -243,6 +321,16 @@ OPERATIONS: Mapping[str, Operation] = {
     "noise": noise,
     "erase": erase,
 }
+
+
+WINDOWS: Mapping[str, Window] = {"flip": mirroring, "zoom": window}
+COLOURINGS: Mapping[str, Colouring] = {"colour": colouring, "jitter": jittering, "grey": greying}
+
+
+def _identity(mean: Tensor) -> Tensor:
+    """Returns a matrix on colours for each sample that leaves them as they are, (N, C, C)."""
+    channels = mean.shape[1]
+    return torch.eye(channels, device=mean.device, dtype=mean.dtype).expand(len(mean), channels, channels)
 
 
 def _uniform(x: Tensor, generator: Generator, low: float = 0.0, high: float = 1.0) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tacit.data.dataset import Data
+from tacit.functional.draws import some
 from tacit.runs.run import Run
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class Case:
 
 def drawn(data: Data, positions: Tensor, limit: int, seed: int) -> Data:
     """Returns at most `limit` of the samples at some positions, drawn at random, in their order."""
-    order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))[:limit]
-    return data.take(positions[order.sort().values])
+    return data.take(some(positions, limit, seed))
 
 
 def everything(data: Data) -> Tensor:

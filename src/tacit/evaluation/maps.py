@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from tacit.data.dataset import Data
 from tacit.errors import DataError
@@ -13,8 +12,8 @@ from tacit.evaluation.case import Case, drawn
 from tacit.evaluation.factors import explained, factors_of
 from tacit.evaluation.intervals import mean_interval
 from tacit.evaluation.measure import Measure
+from tacit.evaluation.refitting import inputs
 from tacit.functional.rankings import kept_neighbours, ranks, trustworthiness
-from tacit.runs.run import Run
 
 __all__ = ["ask"]
 
@@ -22,7 +21,6 @@ QUESTION = "maps"
 MOST = 2_000  # samples whose ranks among one another are held
 NEIGHBOURS = 10
 LEAST = 8  # samples that have any neighbours to speak of
-BATCH = 1_024
 
 
 def ask(case: Case) -> Iterator[Measure]:
@@ -46,7 +44,7 @@ def some(data: Data, words: str, seed: int) -> tuple[Data, str]:
 def neighbourhoods(case: Case, few: Data, whom: str) -> Iterator[Measure]:
     """Measures how far neighbours on the map and in the data are the same."""
     k = min(NEIGHBOURS, (len(few) - 1) // 2)
-    data, placed = ranks(inputs(case.run, few)), ranks(case.run.embed(few))
+    data, placed = ranks(inputs(case.run, few).flatten(1).float()), ranks(case.run.embed(few))
     setting = f"with {k} neighbours among {whom}, by Euclidean distance in what the method saw of them. " \
               "Interval: bootstrap over samples."
     answers = (
@@ -61,16 +59,6 @@ def neighbourhoods(case: Case, few: Data, whom: str) -> Iterator[Measure]:
         value, low, high = mean_interval(values, seed=case.seed)
         unit = "share" if name == "neighbours kept" else ""
         yield Measure(QUESTION, name, value, f"{words}; {setting}", low=low, high=high, unit=unit, better="higher")
-
-
-def inputs(run: Run, data: Data) -> Tensor:
-    """Returns what a run's method sees of samples, shape (N, D)."""
-    with torch.inference_mode():
-        seen = [
-            run.chain.features(data.batch(i, device=run.device).x).flatten(1).float().cpu()
-            for i in torch.arange(len(data)).split(BATCH)
-        ]
-    return torch.cat(seen).clone()
 
 
 def axes(case: Case, few: Data, whom: str) -> Iterator[Measure]:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, one_hot
+from torch.nn.functional import one_hot
 
 from tacit.evaluation.intervals import TIMES, ends
+from tacit.functional.neighbours import voted
 from tacit.functional.regression import softmax_regression
 
 __all__ = ["Features", "few_label_hits", "hit_share", "knn_probe", "labels_of_each", "linear_probe", "standardised"]
@@ -21,7 +22,6 @@ USUAL = 1.0  # C where few are
 HELD_BACK = 0.2  # of the labels, on which C is chosen
 ITERATIONS = 500
 PRECISE = 2**22  # values up to which a probe is fitted in double precision
-ROWS = 512  # samples whose neighbours are looked up at a time
 
 
 class Features(NamedTuple):
@@ -79,25 +79,15 @@ def chosen_strength(x: Tensor, label: Tensor, *, seed: int = 0) -> float:
 def knn_probe(features: Features, count: int = 20, temperature: float = 0.07) -> Tensor:
     """Returns the classes that the nearest training samples vote for, int64 (M,).
 
-    Near is what has a high cosine of the features less their training mean; a vote weighs exp(cosine / temperature).
+    Near is what has a high cosine of the features less their training mean; see `voted`.
 
     Arguments:
         features: Those of both sides.
-        count: How many vote, at most N.
-        temperature: Of the weights.
-
-    References:
-        Wu et al. 2018, arXiv:1805.01978 (the vote, section 3.4).
+        count: How many vote.
+        temperature: Of the weights of their votes.
     """
     mean = features.train.mean(0)
-    train = normalize(features.train - mean)
-    voices = one_hot(features.train_label).to(train)  # (N, K)
-    guessed = []
-    for part in normalize(features.test - mean).split(ROWS):
-        cosine, place = (part @ train.T).topk(min(count, len(train)))  # (m, count)
-        weight = (cosine / temperature).softmax(1)  # the same votes, but for a factor for each sample
-        guessed.append(torch.einsum("mc,mck->mk", weight, voices[place]).argmax(1))
-    return torch.cat(guessed)
+    return voted(features.test - mean, features.train - mean, features.train_label, count, temperature)
 
 
 def few_label_hits(features: Features, count: int, draws: int, *, seed: int = 0) -> Tensor:

@@ -6,8 +6,9 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize, one_hot
 
-__all__ = ["memberships", "nearest", "nearest_others"]
+__all__ = ["memberships", "nearest", "nearest_others", "voted"]
 
 ROWS = 1_024  # samples whose distances to all references are held at a time
 
@@ -90,3 +91,31 @@ def _nearest(x: Tensor, reference: Tensor, count: int) -> tuple[Tensor, Tensor]:
     distance = torch.linalg.vector_norm(x[:, None] - reference[index], dim=-1)  # (n, count)
     distance, order = distance.sort(dim=1)
     return distance, index.gather(1, order)
+
+
+def voted(x: Tensor, reference: Tensor, label: Tensor, count: int = 20, temperature: float = 0.07) -> Tensor:
+    """Returns the class for which the nearest references vote, int64 (N,).
+
+    Near is what has a high cosine; a vote weighs exp(cosine / temperature).
+
+    Arguments:
+        x: Features, shape (N, D); only their directions count.
+        reference: Features of those who vote, shape (M, D).
+        label: Their classes, int64 (M,), from 0.
+        count: How many vote; all, if there are fewer.
+        temperature: Of the weights.
+
+    References:
+        Wu et al. 2018, arXiv:1805.01978 (section 3.4).
+
+    Example:
+        >>> voted(torch.tensor([[2.0, 0.1]]), torch.eye(2), torch.tensor([1, 0]), count=1)
+        tensor([1])
+    """
+    voices, reference = one_hot(label).to(x), normalize(reference)
+    guessed = []
+    for part in normalize(x).split(ROWS):
+        cosine, place = (part @ reference.T).topk(min(count, len(reference)))  # (n, count)
+        weight = (cosine / temperature).softmax(1)  # the same votes, but for a factor for each sample
+        guessed.append(torch.einsum("nc,nck->nk", weight, voices[place]).argmax(1))
+    return torch.cat(guessed)

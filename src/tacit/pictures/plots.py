@@ -19,6 +19,7 @@ __all__ = ["curves", "densities_1d", "exemplars", "histogram", "scatter_2d", "ta
 
 Rows = Sequence[Mapping[str, Any]]
 BESIDES = frozenset({"step", "epoch", "seconds", "minutes", "time", "samples"})  # of a row, what is no term
+BY_CHANCE = {"chance": "accuracy", "chance_loss": "loss"}  # what chance would give, by the term it belongs to
 
 
 def curves(metrics: Rows, path: str | Path, *, title: str = "Learning curves") -> Path:
@@ -26,12 +27,13 @@ def curves(metrics: Rows, path: str | Path, *, title: str = "Learning curves") -
 
     Arguments:
         metrics: Rows of a log: ``step``, and terms by the name ``player/term``. Where a name begins with ``held_out/``,
-            the term is drawn into the panel of the rest of the name.
+            the term is drawn into the panel of the rest of the name; ``chance`` and ``chance_loss`` are drawn dashed
+            into the panels of ``accuracy`` and ``loss``.
         path: Where to write.
         title: Headline.
     """
     series = {name: line for name, line in gathered(metrics).items() if len(line[0])}
-    panels = list(dict.fromkeys(name.removeprefix("held_out/") for name in series))
+    panels = list(dict.fromkeys(panel_of(name) for name in series))
     players = list(dict.fromkeys(player_of(name) for name in panels))
     rows = [[p for p in panels if player_of(p) == player] for player in players]
     rows = [row[i : i + 4] for row in rows for i in range(0, len(row), 4)]  # four panels are wide enough
@@ -62,6 +64,17 @@ def gathered(metrics: Rows) -> dict[str, tuple[list[float], list[float]]]:
     return series
 
 
+def panel_of(name: str) -> str:
+    """Returns the term in whose panel a term is drawn.
+
+    Example:
+        >>> panel_of("held_out/model/loss"), panel_of("model/chance")
+        ('model/loss', 'model/accuracy')
+    """
+    player, _, term = name.removeprefix("held_out/").rpartition("/")
+    return f"{player}/{BY_CHANCE.get(term, term)}" if player else term
+
+
 def player_of(name: str) -> str:
     """Returns the part of a term's name before its last slash."""
     return name.rpartition("/")[0]
@@ -77,10 +90,13 @@ def _curve(axes: Any, series: Mapping[str, tuple[list[float], list[float]]], nam
                   marker="o" if len(values) == 1 else None)
         if crowded:
             axes.plot(steps, smoothed(values), color=ACCENT, linewidth=1.6)
+    for other, (steps, values) in series.items():
+        if panel_of(other) == name and other.rpartition("/")[2] in BY_CHANCE:
+            axes.plot(steps, values, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
     if f"held_out/{name}" in series:
         steps, values = series[f"held_out/{name}"]
         axes.plot(steps, values, color=SECOND, linewidth=1.5, marker="o", markersize=3)
-    shown = [v for key in (name, f"held_out/{name}") if key in series for v in series[key][1]]
+    shown = [v for key in series if panel_of(key) == name for v in series[key][1]]
     low, high = np.quantile(shown, [0.002, 0.998]) if len(shown) > 80 else (min(shown), max(shown))
     margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
     axes.set_ylim(low - margin, high + margin)  # a spike at the start would flatten all that follows

@@ -49,7 +49,7 @@ def named_object(name: str, *, trust: bool) -> Any:
     module, _, qualname = name.partition(":")
     if module not in sys.modules and not trust:
         raise RunError(f"the run was made with {name}, which is not imported; import {module} first, hand the module "
-                       "to tacit.load, or say trust=True")
+                       "to tacit.load, or say trust=True (--trust)")
     try:
         found: Any = importlib.import_module(module)
         for part in qualname.split("."):

@@ -45,6 +45,7 @@ def fit(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     init_from: str | Run | None = None,
+    trust: bool = False,
     command: str = "",
     say: Say = lambda _: None,
     **options: Any,
@@ -57,6 +58,7 @@ def fit(
         out: The run's folder; by default the next number under ``runs/``.
         overwrite: Whether a run at `out` is replaced.
         init_from: A run of the same method whose weights are the start.
+        trust: Whether modules of the user's own that other runs were made with may be imported, which runs their code.
         command: The command line, for the record.
         say: Called with each line for a person.
         options: The method's own options, and those of `TrainOptions` and `ReadOptions`, by name.
@@ -82,12 +84,13 @@ def fit(
     own, training, reading = sort_options(name, kind, options, built=isinstance(method, Method))
     log, place = Log(say), Place(out, overwrite)
     check_early(name, kind, training, reading, place)
-    start = None if init_from is None else load(init_from)
+    start = None if init_from is None else load(init_from, trust=trust)
     devices = Devices(training)
-    data, parent, bridge = open_for(name, kind, source, reading, log)
+    data, parent, bridge = open_for(name, kind, source, reading, log, trust=trust)
     torch.manual_seed(training.seed)
     if isinstance(method, str):
-        frozen = {k: load(v) for k, v in own.items() if v is not None and "Frozen" in annotation(kind, k)}
+        taken = {k: v for k, v in own.items() if v is not None and "Frozen" in annotation(kind, k)}
+        frozen = {k: load(v, trust=trust) for k, v in taken.items()}
         method = kind(data.spec, **own | {k: Frozen(copy.deepcopy(r.chain)) for k, r in frozen.items()})
     else:
         frozen = {}
@@ -194,13 +197,13 @@ def describe(job: Job, place: Place, command: str, **more: Any) -> Record:
 
 
 def open_for(
-    name: str, kind: type[Method], source: Any, reading: ReadOptions, say: Say
+    name: str, kind: type[Method], source: Any, reading: ReadOptions, say: Say, *, trust: bool
 ) -> tuple[Data, Run | None, Bridge | None]:
     """Opens what a method is to be fitted on: a source, or what a run makes of its own."""
     if source is None:
         raise OptionError(f"{name} needs data: a path, a built-in name such as digits, or a run")
     if isinstance(source, Run) or is_run(source):
-        parent = load(source)
+        parent = load(source, trust=trust)
         data, bridge = open_run(parent, reading, kind.accepts, wanted_by=name, say=say)
         return data, parent, bridge
     data = open_source(source, reading, say=say)

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, one_hot
 
 from tacit.data.dataset import Data
-from tacit.functional.neighbours import nearest
+from tacit.functional.draws import some
+from tacit.functional.neighbours import voted
 from tacit.functional.spread import effective_rank, feature_deviation
 from tacit.protocol import Chain, capabilities
 from tacit.runs.folder import write_atomically
@@ -93,12 +93,6 @@ class Health:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in [*kept, found]))
 
 
-def some(positions: Tensor, count: int, seed: int) -> Tensor:
-    """Returns at most `count` of some positions, drawn at random, in their own order."""
-    order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))
-    return positions[order[:count].sort().values]
-
-
 def in_words(found: dict[str, Any], most: int) -> str:
     """Returns a look as a sentence; `most` is the greatest effective rank that there can be."""
     knn = f"kNN {100 * found['knn']:.1f} %, " if "knn" in found else ""
@@ -111,9 +105,7 @@ def collapsed(found: dict[str, Any], size: int) -> bool:
     return bool(found["effective_rank"] <= NARROW or found["feature_deviation"] <= STILL * size**-0.5)
 
 
-def knn_accuracy(
-    x: Tensor, label: Tensor, reference: Tensor, known: Tensor, count: int = 20, temperature: float = 0.1
-) -> float | None:
+def knn_accuracy(x: Tensor, label: Tensor, reference: Tensor, known: Tensor) -> float | None:
     """Returns how often the vote of the nearest references, by cosine, names the class of a sample.
 
     Arguments:
@@ -121,19 +113,11 @@ def knn_accuracy(
         label: Their classes, int64 (N,); -1 for none.
         reference: Features of the references, shape (M, D).
         known: Their classes, int64 (M,); -1 for none.
-        count: How many vote.
-        temperature: A vote weighs exp(cosine / temperature).
 
     Returns:
         A share in [0, 1]; None where nobody can vote or nothing is to be named.
-
-    References:
-        Wu et al. 2018, Unsupervised feature learning via non-parametric instance discrimination, arXiv:1805.01978.
     """
     x, label, reference, known = x[label >= 0], label[label >= 0], reference[known >= 0], known[known >= 0]
     if not len(x) or not len(reference):
         return None
-    distance, index = nearest(normalize(x), normalize(reference), min(count, len(reference)))
-    weight = ((1 - distance.square() / 2) / temperature).exp()  # |a - b|^2 = 2 - 2 cos
-    votes = (one_hot(known)[index] * weight[:, :, None]).sum(1)  # (N, count, K) -> (N, K)
-    return float((votes.argmax(1) == label).float().mean())
+    return float((voted(x, reference, known) == label).float().mean())

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tacit.data.coding import decode
 from tacit.data.dataset import Data
+from tacit.functional.draws import some
 from tacit.pictures import plots
 from tacit.pictures.grid import grid, pairs, save
 from tacit.pictures.maps import scatter_map
@@ -41,12 +42,6 @@ def portrait(run: Run, data: Data, folder: Path, *, seed: int = 0) -> list[Path]
     """
     folder.mkdir(parents=True, exist_ok=True)
     return [path for draw in DRAWINGS for path in draw(run, data, folder, seed)]
-
-
-def some(positions: Tensor, n: int, seed: int) -> Tensor:
-    """Returns at most n of some positions, drawn at random, in order."""
-    order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))[:n]
-    return positions[order.sort().values]
 
 
 def everything(data: Data) -> Tensor:
@@ -150,11 +145,16 @@ def draw_strangest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Pa
 
 def draw_curves(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
     """Draws everything that training logged."""
-    path = run.path / "metrics.jsonl"
-    lines: list[dict[str, Any]] = [json.loads(x) for x in path.read_text().splitlines()] if path.is_file() else []
+    lines = [{HELD_OUT.get(k, k): v for k, v in line.items()} for line in logged(run.path / "metrics.jsonl")]
     if len(lines) > 1:
-        lines = [{HELD_OUT.get(k, k): v for k, v in line.items()} for line in lines]
+        lines += [{k if k == "step" else f"features/{k}": v for k, v in line.items()}
+                  for line in logged(run.path / "health.jsonl")]
         yield plots.curves(lines, folder / "curves.png", title=f"{title(run)} on {data.name}")
+
+
+def logged(path: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a log; none where there is none."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 DRAWINGS: tuple[Callable[[Run, Data, Path, int], Iterator[Path]], ...] = (

@@ -13,6 +13,7 @@ import torch
 
 from tacit.data.dataset import Data
 from tacit.errors import DataError, Interrupted, OptionError, TacitError
+from tacit.functional.draws import some
 from tacit.protocol import Batch, Method
 from tacit.training.options import TrainOptions
 from tacit.training.signals import handled
@@ -65,8 +66,7 @@ def gathered(method: Method, data: Data, seed: int, say: Callable[[str], None]) 
     most = max(1, MOST // data.spec.size)
     if len(training) > most:
         say(f"fitted on {most:,} of {len(training):,} training samples, which is what 1 GiB holds")
-        order = torch.randperm(len(training), generator=torch.Generator().manual_seed(seed))
-        training = training[order[:most].sort().values]
+        training = some(training, most, seed)
     return data.batch(training, method.needs)
 
 

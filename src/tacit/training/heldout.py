@@ -6,10 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from tacit.data.dataset import Data
+from tacit.functional.draws import some
 from tacit.protocol import Method
 from tacit.training.devices import Devices
 from tacit.training.randomness import kept_apart
@@ -30,8 +28,7 @@ class HeldOut:
 
     def __init__(self, data: Data, needs: frozenset[str]) -> None:
         self.data, self.needs = data, needs
-        order = torch.randperm(len(data.testing), generator=torch.Generator().manual_seed(SEED))
-        self.positions: Tensor = data.testing[order[:MOST].sort().values]
+        self.positions = some(data.testing, MOST, SEED)
 
     def __len__(self) -> int:
         """Returns the number of samples that are measured."""

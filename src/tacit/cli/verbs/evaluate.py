@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from tacit.cli.config import method_of
-from tacit.cli.options import Option
+from tacit.cli.options import TRUST, Option
 from tacit.cli.output import Say
 from tacit.cli.parser import Call, Usage
 
@@ -26,6 +26,7 @@ OPTIONS = (
     Option("only", tuple[str, ...], (), "Only these questions: reconstruction, likelihood, samples, clusters, anomaly, "
            "maps, representation.", "questions", metavar="NAME,..."),
     Option("device", Literal["auto", "cpu", "cuda", "mps"], "auto", "Where to compute.", "output"),
+    TRUST,
 )
 
 
@@ -54,7 +55,7 @@ def loaded(folder: str, call: Call) -> Run:
     from tacit.training.devices import chosen
     from tacit.training.options import TrainOptions
 
-    return load(folder, device=chosen(TrainOptions(device=call["device"])))
+    return load(folder, trust=call["trust"], device=chosen(TrainOptions(device=call["device"])))
 
 
 def settings(call: Call) -> dict[str, Any]:

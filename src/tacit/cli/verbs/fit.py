@@ -8,7 +8,7 @@ from typing import Any
 
 from tacit.catalog import CATALOG, Row, row
 from tacit.cli.config import Config, load_config
-from tacit.cli.options import Option
+from tacit.cli.options import TRUST, Option
 from tacit.cli.output import Say
 from tacit.cli.parser import Call, Usage, asks_help, peek
 from tacit.cli.signatures import field_options, keyword_options
@@ -26,6 +26,7 @@ RUN = (
     Option("config", str | None, None, "Takes method, data and options from a file, such as a run's config.yaml; "
            "what stands on the command line goes before.", "run", metavar="FILE"),
     Option("dry_run", bool, False, "Shows all that would be used, as such a file, and ends.", "run"),
+    TRUST,
 )
 RESUME = Option("resume", str | None, None, "Continues a run that was interrupted, as it was begun.", "run",
                 metavar="RUN")
@@ -162,7 +163,7 @@ def run(call: Call, say: Say) -> None:
 
     values = {name: value for section in asked.values.values() for name, value in section.items()}
     shown(fit(asked.method.name, asked.source, out=call["out"], overwrite=call["overwrite"],
-              init_from=call["init_from"], command=call.command, say=say, **values), say)
+              init_from=call["init_from"], trust=call["trust"], command=call.command, say=say, **values), say)
 
 
 def shown(fitted: Any, say: Say) -> None:

@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Generator, Tensor
 
 from tacit.errors import DataError, OptionError
+from tacit.functional.draws import part_of
 from tacit.functional.noise import normal, uniform
 from tacit.protocol import Bound, Method, Spec
 
@@ -75,7 +76,7 @@ class GMM(Method):
         most, notes = max(10_000, MOST // self.spec.size), []
         if len(x) > most:
             notes.append(f"fitted on {most:,} of {len(x):,} samples, drawn at random")
-            x = x[torch.randperm(len(x))[:most].to(x.device)]
+        x = part_of(x, most)
         rows = x.flatten(1).cpu()
         rows = rows.double() if rows.numel() <= PRECISE else rows
         mean = rows.mean(0)  # far from zero, variances would be lost to cancellation

@@ -7,6 +7,7 @@ from sklearn import cluster
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
+from tacit.functional.draws import part_of
 from tacit.functional.neighbours import nearest
 from tacit.functional.principal import principal_axes
 from tacit.protocol import Method, Spec
@@ -74,7 +75,7 @@ class HDBSCAN(Method):
         notes = []
         if len(x) > self.landmarks:
             notes.append(f"clustered {self.landmarks:,} of {len(x):,} samples, drawn at random; the others join them")
-            x = x[torch.randperm(len(x))[: self.landmarks].to(x.device)]
+        x = part_of(x, self.landmarks)
         found = principal_axes(x.flatten(1), min(AXES, self.spec.size, len(x) - 1))
         self.mean.copy_(found.mean)
         self.axes = found.directions.float().contiguous()

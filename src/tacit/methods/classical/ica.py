@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
+from tacit.functional.draws import part_of
 from tacit.functional.principal import principal_axes
 from tacit.protocol import Method, Spec
 
@@ -83,7 +84,7 @@ class ICA(Method):
         most = max(10_000, MOST // kept)
         if len(x) > most:
             notes.append(f"rotated by {most:,} of {len(x):,} samples, drawn at random")
-            rows = rows[torch.randperm(len(x))[:most].to(x.device)]
+        rows = part_of(rows, most)
         axes, scale = found.directions[:kept], found.variances[:kept].sqrt()[:, None]
         white = (rows - found.mean.to(rows)) @ (axes / scale).T.to(rows)  # (n, q)
         rotation, steps = rotate(white.double(), self.contrast, self.iterations)

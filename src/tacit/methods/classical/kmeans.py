@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
+from tacit.functional.draws import part_of
 from tacit.functional.neighbours import nearest
 from tacit.protocol import Method, Spec
 
@@ -54,7 +55,7 @@ class KMeans(Method):
             raise DataError(f"{len(x)} samples cannot make {self.clusters} clusters; set clusters to {len(x)} or less")
         rows = x.flatten(1).cpu()
         most = max(10_000, MOST // self.spec.size, self.clusters)
-        part = rows if len(rows) <= most else rows[torch.randperm(len(rows))[:most]]
+        part = part_of(rows, most)
         seed = int(torch.randint(2**31, ()))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct samples than clusters: noted below

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
+from tacit.functional.draws import part_of
 from tacit.functional.neighbours import nearest, nearest_others
 from tacit.protocol import Method, Spec
 
@@ -55,7 +56,7 @@ class LOF(Method):
         notes = []
         if len(x) > self.landmarks:
             notes.append(f"compares with {self.landmarks:,} of {len(x):,} samples, drawn at random")
-            x = x[torch.randperm(len(x))[: self.landmarks].to(x.device)]
+        x = part_of(x, self.landmarks)
         if len(x) <= self.neighbours:
             notes.append(f"neighbours is lowered to {len(x) - 1}, all other samples")
         self.reference = x.flatten(1).clone()

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
+from tacit.functional.draws import part_of
 from tacit.protocol import Method, Spec
 
 __all__ = ["NMF"]
@@ -71,7 +72,7 @@ class NMF(Method):
         notes, most = [], max(5_000, MOST // self.spec.size)
         if len(x) > most:
             notes.append(f"fitted on {most:,} of {len(x):,} samples, drawn at random")
-            x = x[torch.randperm(len(x))[:most].to(x.device)]
+        x = part_of(x, most)
         seed = int(torch.randint(2**31, ()))
         model = decomposition.NMF(
             self.latent, init="nndsvda", max_iter=self.iterations, tol=TOLERANCE, random_state=seed

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tacit.errors import DataError, MissingExtra, OptionError
+from tacit.functional.draws import part_of
 from tacit.functional.neighbours import nearest
 from tacit.functional.principal import principal_axes
 from tacit.protocol import Method, Spec
@@ -73,7 +74,7 @@ class TSNE(Method):
         if len(x) > self.landmarks:
             notes.append(f"laid out {self.landmarks:,} of {len(x):,} samples, drawn at random; the others are placed "
                          "among them")
-            x = x[torch.randperm(len(x))[: self.landmarks].to(x.device)]
+        x = part_of(x, self.landmarks)
         perplexity = min(self.perplexity, (len(x) - 1) / 3)
         if perplexity < self.perplexity:
             notes.append(f"perplexity is lowered to {perplexity:.1f}, a third of the other samples")

@@ -11,6 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from tacit.errors import DataError, MissingExtra, OptionError
+from tacit.functional.draws import part_of
 from tacit.functional.neighbours import memberships, nearest, nearest_others
 from tacit.functional.principal import principal_axes
 from tacit.protocol import Method, Spec
@@ -87,7 +88,7 @@ class UMAP(Method):
         if len(x) > self.landmarks:
             notes.append(f"laid out {self.landmarks:,} of {len(x):,} samples, drawn at random; the others are placed "
                          "among them")
-            x = x[torch.randperm(len(x))[: self.landmarks].to(x.device)]
+        x = part_of(x, self.landmarks)
         if len(x) < self.neighbours:
             notes.append(f"neighbours is lowered to {len(x)}, all samples")
         found = principal_axes(x.flatten(1), min(AXES, self.spec.size, len(x) - 1))

@@ -52,9 +52,9 @@ class DDPM(Method):
         OptionError: If there are less than 2 timesteps.
     """
 
-    sigmas: Tensor
-
     accepts = ("image", "map", "vector", "table")
+    discrete = False
+    sigmas: Tensor
 
     def __init__(
         self,
