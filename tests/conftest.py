@@ -1,5 +1,7 @@
 """What all tests share: two threads, a cache of their own, and no disk outside their own folders."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import tacit
 
 @pytest.fixture(autouse=True, scope="session")
 def two_threads():
-    torch.set_num_threads(2)
+    torch.set_num_threads(min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
 
 
 @pytest.fixture(autouse=True)

@@ -87,7 +87,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer
     (tmp_path / "run").mkdir()
     answers = Answers(tmp_path / "run", IMAGE)
     module = ModuleType("tacit.runs.loading")
-    module.load = lambda path, device: answers
+    module.load = lambda path, device, trust: answers
     monkeypatch.setitem(sys.modules, "tacit.runs.loading", module)
 
     def of(method: str = "vae", spec: Spec = IMAGE) -> Answers:

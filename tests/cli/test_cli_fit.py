@@ -10,6 +10,8 @@ from tacit.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
 
+FIXED = ("out", "overwrite", "init_from", "trust", "command", "say")  # handed over whatever was given
+
 
 @pytest.fixture
 def fitted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
@@ -29,14 +31,14 @@ def fitted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
 def options(asked: list[Any]) -> tuple[Any, dict[str, Any]]:
     """What was asked for, without what every fit is given."""
     (args, more), = asked
-    return args, {k: v for k, v in more.items() if k not in ("out", "overwrite", "init_from", "command", "say")}
+    return args, {k: v for k, v in more.items() if k not in FIXED}
 
 
 def test_what_is_given_is_handed_over_and_nothing_else(fitted: list[Any], capsys: Capture) -> None:
     assert main("fit vae photos --latent 3 --lr 1/1000 --strict -o runs/x --seed 4".split()) == 0
     assert options(fitted) == (("vae", "photos"), {"latent": 3, "lr": 0.001, "strict": True, "seed": 4})
     more = fitted[0][1]
-    assert (more["out"], more["overwrite"], more["init_from"]) == ("runs/x", False, None)
+    assert [more[k] for k in FIXED[:4]] == ["runs/x", False, None, False]
     assert more["command"] == "tacit fit vae photos --latent 3 --lr 1/1000 --strict -o runs/x --seed 4"
     assert capsys.readouterr().out.splitlines()[-1].startswith("run: ")
 

@@ -89,6 +89,7 @@ def test_ctrl_c_again_and_again_is_one_interruption() -> None:
         "import atexit, os, signal, sys\n"
         "from tacit.cli import main as cli\n"
         "from tacit.cli.parser import Usage\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, it would be ignored\n"
         "press = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
         "class Verb:\n"
         "    usage = staticmethod(lambda words: Usage('checks', ''))\n"

@@ -7,7 +7,6 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from tacit.evaluation import probing
 from tacit.evaluation.probing import (
     Features,
     chosen_strength,
@@ -18,6 +17,7 @@ from tacit.evaluation.probing import (
     linear_probe,
     standardised,
 )
+from tacit.functional import neighbours
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_neighbours_vote_as_the_librarys(digits):
 
 def test_neighbours_in_parts_and_of_few_samples(digits, monkeypatch):
     whole = knn_probe(digits)
-    monkeypatch.setattr(probing, "ROWS", 7)
+    monkeypatch.setattr(neighbours, "ROWS", 7)
     assert torch.equal(knn_probe(digits), whole)
     alone = digits._replace(train=digits.train[:3], train_label=digits.train_label[:3])
     assert set(knn_probe(alone).tolist()) <= set(digits.train_label[:3].tolist())

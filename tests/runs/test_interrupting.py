@@ -12,9 +12,12 @@ import pytest
 import torch
 
 import tacit
+from tacit.catalog import CATALOG
 from tacit.data.feed import Feed
 from tacit.runs.weights import read_weights
 
+TRAINED = [row.name for row in CATALOG if row.kind == "trained"]
+OWN = {"vae": {"net": "conv"}, "ddpm": {"width": 8, "timesteps": 20}}
 STEPS = 12
 HARD = {"steps": STEPS, "batch": 16, "micro_batch": 6, "channels_last": True, "ema": 0.9, "clip": 1.0,
         "augment": "crop", "log_steps": 2}
@@ -43,9 +46,9 @@ def signal_at(monkeypatch):
     yield arrange
 
 
-@pytest.mark.parametrize("name", ["vae", "dcgan"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_resumed_is_as_uninterrupted(name, digits_file, signal_at):
-    options = HARD | ({"net": "conv"} if name == "vae" else {})
+    options = HARD | OWN.get(name, {})
     whole = tacit.fit(name, digits_file, **options)
     steps = np.random.default_rng(0).permutation(STEPS - 1)[:3].tolist()
     for step, number in zip([*steps, 0], [signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGTERM], strict=True):
@@ -105,6 +108,20 @@ def test_a_process_does_not_outlive_the_one_that_started_it(tmp_path):
     process.terminate()
     process.communicate(timeout=20)  # until both have closed the pipe
     assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("name", ["ddpm", "rotation", "simclr"])
+def test_two_processes_train_a_method(name, digits_file):
+    words = ["fit", name, digits_file, "--devices", "2", "--steps", "4", "--batch", "16", "--log-steps", "1"]
+    words += ["-o", name, *(["--width", "8"] if name == "ddpm" else [])]
+    env = {k: v for k, v in os.environ.items() if k not in ("WORLD_SIZE", "LOCAL_RANK", "RANK", "MASTER_PORT")}
+    done = subprocess.run([sys.executable, "-m", "tacit", *words], env=env | {"OMP_NUM_THREADS": "1"},
+                          capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    run = tacit.load(name)
+    assert run.record.state == "finished" and run.record.steps == 4
+    assert all(weight.isfinite().all() for weight in run.method.parameters())
+    assert [line["samples"] for line in logged(run) if "lr" in line] == [16, 32, 48, 64]
 
 
 def test_what_is_finished_cannot_be_resumed(digits_file):

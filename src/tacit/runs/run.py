@@ -20,6 +20,7 @@ from tacit.runs.config import Record
 __all__ = ["Run"]
 
 BUDGET = 4_000_000  # values per batch of inference
+CACHED = 2**16  # values that are made at a time on a CPU: a U-Net's maps of more leave the cache, at twice the time
 
 
 class Run:
@@ -219,7 +220,8 @@ class Run:
         extra = {k: v for k, v in extra.items() if v is not None}
         self._check_extra("sample", extra)
         generator = torch.Generator(self.device).manual_seed(seed)
-        sizes = [min(self._batch, n - start) for start in range(0, n, self._batch)]
+        most = self._batch if self.device.type != "cpu" else min(self._batch, max(32, CACHED // self.spec.size))
+        sizes = [min(most, n - start) for start in range(0, n, most)]
         with torch.inference_mode():
             made = [self.chain.sample(k, generator=generator, **extra).cpu() for k in sizes]
         return torch.cat(made).clone()
