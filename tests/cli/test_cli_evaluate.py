@@ -77,3 +77,14 @@ def test_a_place_that_takes_several_words_takes_at_least_one():
         parse(usage)
     call = parse(Usage("compare", "", ("RUNS...",), (Option("top", int, 1),), words=("a", "--top", "3", "b", "c")))
     assert (call.several, call["top"]) == (("a", "b", "c"), 3)
+
+
+def test_a_run_is_asked_what_it_can_answer(tmp_path, capsys):
+    for name in ("pca", "kmeans"):
+        tacit.fit(name, "digits", out=tmp_path / name)
+    both = [str(tmp_path / "pca"), str(tmp_path / "kmeans")]
+    words = ["compare", *both, "--limit", "200", "--overwrite"]
+    assert main([*words, "--only", "clusters,anomaly"]) == 0
+    capsys.readouterr()
+    assert main([*words, "--only", "clusters"]) == 2
+    assert "pca (pca) can answer none of clusters" in capsys.readouterr().err

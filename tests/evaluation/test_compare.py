@@ -59,6 +59,17 @@ def test_nothing_is_best_where_neither_way_is_better():
     assert not compare([run("a", accuracy(0.9, better="")), run("b", accuracy(0.8, better=""))]).lines[0].best
 
 
+def test_nothing_is_best_where_all_intervals_touch():
+    assert not compare([run("a", accuracy(0.9, 0.8, 1.0)), run("b", accuracy(0.8, 0.7, 0.9))]).lines[0].best
+
+
+def test_the_lines_of_a_question_stand_together():
+    other = Measure("samples", "KID", 1.0, "how")
+    late = Measure("representation", "kNN", 1.0, "how")
+    found = compare([run("a", accuracy(0.9), other), run("b", accuracy(0.9), other, late)])
+    assert [line.about.name for line in found.lines] == ["accuracy", "kNN", "KID"]
+
+
 def test_unequal_training_is_flagged():
     long = dataclasses.replace(run("b"), cost={"parameters": 10, "steps": 9, "seconds": 9.0})
     assert compare([run("a"), long]).flags == ("they differ in s of training (a: 1, b: 9)",)

@@ -212,8 +212,8 @@ def colour(x: Tensor, generator: Generator, brightness: float = 0.2, contrast: f
         saturation: Greatest change either way, as a share.
         hue: Greatest turn of the hue either way, in full turns.
     """
-    changes = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
-    return recoloured(x, generator, [partial(colouring, **changes)])
+    change = partial(colouring, brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
+    return recoloured(x, generator, [change])
 
 
 def colouring(mean: Tensor, generator: Generator, brightness: float = 0.2, contrast: float = 0.2,

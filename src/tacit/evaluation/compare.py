@@ -28,7 +28,7 @@ class Line:
 
     Arguments:
         measures: By run, in the order of the comparison; None where a run has none.
-        best: The best run, and those whose interval touches its own; empty where neither way is better.
+        best: The best run, and those whose interval touches its own; empty where that is all, or neither way is better.
     """
 
     measures: tuple[Measure | None, ...]
@@ -75,7 +75,9 @@ def compare(runs: Sequence[Evaluation], *, anyway: bool = False) -> Comparison:
                           f"{told(grave[0], runs, differences)}. Evaluate them on the same data with --against DATA, "
                           "or say --anyway to set them side by side all the same")
     flags = [f"they differ in {told(what, runs, differences)}" for what in differences]
-    keys = {m.key: None for r in runs for m in r.measures}  # in order, each once
+    keys = list(dict.fromkeys(m.key for r in runs for m in r.measures))
+    questions = list(dict.fromkeys(question for question, *_ in keys))
+    keys.sort(key=lambda key: questions.index(key[0]))  # a question's lines together, else in order
     lines = tuple(line(tuple(find(r, key) for r in runs)) for key in keys)
     return Comparison(tuple(runs), lines, tuple([*flags, *unequal(runs)]))
 
@@ -110,7 +112,8 @@ def line(measures: tuple[Measure | None, ...]) -> Line:
         return Line(measures, frozenset())
     sign = 1 if better == "higher" else -1
     top = max(known, key=lambda i: sign * known[i].value)
-    return Line(measures, frozenset(i for i, m in known.items() if i == top or overlap(m, known[top])))
+    best = frozenset(i for i, m in known.items() if i == top or overlap(m, known[top]))
+    return Line(measures, best if len(best) < len(known) else frozenset())
 
 
 def overlap(a: Measure, b: Measure) -> bool:

@@ -208,7 +208,8 @@ def ground_of(run: Run, case: Case, against: Any, limit: int) -> dict[str, Any]:
         "split": {k: read[k] for k in ("split", "split_seed", "group") if k in read} or "the default",
         "sample": str(own.spec),
         "against": None if against is None else case.test.source,
-        "drawn": f"{len(case.train)} + {len(case.test)} samples, limit {limit}, seed {case.seed}",
+        "drawn": f"{len(case.train):,} training and {len(case.test):,} unseen samples (at most {limit:,} of each, "
+                 f"seed {case.seed})",
         "samples": case.test.fingerprint,
         "space": case.space.name,
     }

@@ -59,8 +59,10 @@ def ask(case: Case) -> Iterator[Measure]:
     yield from probes(case, own, "", COUNTS, f"what {run.method_name} encodes samples as")
     name = "pixels" if run.spec.kind == "image" else "values"
     yield from probes(case, plain, name, COUNTS, f"the {name} of samples" if not run.spec.codes else "counts of codes")
-    axes = min(AXES, own.train.shape[1], plain.train.shape[1], len(plain.train) - 1)
-    yield from probes(case, projected(plain, axes, case.seed), "PCA", COUNTS, "the principal components of the above")
+    count = min(AXES, own.train.shape[1], plain.train.shape[1], len(plain.train) - 1)
+    axes = projected(standardised(plain), count, case.seed)
+    what = f"the principal components of the {name}, of which each had mean 0 and standard deviation 1"
+    yield from probes(case, axes, "PCA", COUNTS, what, scaled=axes)
     layers: Callable[[], list[str]] | None = getattr(run.method, "layers", None)
     for layer in layers() if layers else ():
         features = encoded(run, case, layer=layer)
@@ -124,16 +126,28 @@ def projected(features: Features, axes: int, seed: int) -> Features:
     return features._replace(train=train, test=test)
 
 
-def probes(case: Case, features: Features, of: str, counts: tuple[int, ...], what: str) -> Iterator[Measure]:
-    """Yields the accuracy of linear probes on few labels and on all, and of nearest neighbours."""
+def probes(
+    case: Case, features: Features, of: str, counts: tuple[int, ...], what: str, scaled: Features | None = None
+) -> Iterator[Measure]:
+    """Yields the accuracy of linear probes on few labels and on all, and of nearest neighbours.
+
+    Arguments:
+        case: What is asked.
+        features: Of both sides.
+        of: What they are, as `Measure.of` has it.
+        counts: Labels of each class.
+        what: What they are, for protocols.
+        scaled: The features as linear probes take them; by default each brought to the same width.
+    """
     n, width = features.train.shape
     right = features.test_label
     common = float(right.bincount().max()) / len(right)
     ground = (f"accuracy on the {len(right):,} labelled of {case.names[1]}, of which the commonest class makes "
               f"{100 * common:.1f} %; features: {what}, {width:,} values")
     labels = f"{n:,} labelled of {case.names[0]}"
-    fit = "Multinomial logistic regression on features of mean 0 and standard deviation 1 over training samples"
-    scaled = standardised(features)
+    scale = "as they are" if scaled else "of mean 0 and standard deviation 1 over training samples"
+    fit = f"Multinomial logistic regression on features {scale}"
+    scaled = scaled or standardised(features)
     for count in counts:
         if count < int(features.train_label.bincount().max()):
             hits = few_label_hits(scaled, count, DRAWS, seed=case.seed)

@@ -40,19 +40,20 @@ class Mark:
     best: bool
 
 
-def write_page(found: Comparison, folders: Sequence[Path], path: Path) -> Path:
+def write_page(found: Comparison, folders: Sequence[Path], path: Path, *, command: str) -> Path:
     """Writes a comparison as one HTML file that needs no network.
 
     Arguments:
         found: The comparison.
         folders: The folders of its runs, in its order, from which pictures are taken.
         path: Where to.
+        command: The command line that makes it again.
     """
     pictures = {name: [picture(f / "pictures" / f"{file}.png") for f in folders] for file, name in PICTURES.items()}
     environment = Environment(loader=PackageLoader("tacit.report"), autoescape=True, trim_blocks=True,
                               lstrip_blocks=True)
     html = environment.get_template("comparison.html").render(
-        runs=found.runs, flags=found.flags, sections=sections(found), ground=found.runs[0].ground,
+        runs=found.runs, flags=found.flags, sections=sections(found), ground=found.runs[0].ground, command=command,
         pictures={name: shown for name, shown in pictures.items() if any(shown)},
     )
     path.parent.mkdir(parents=True, exist_ok=True)

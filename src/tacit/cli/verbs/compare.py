@@ -12,7 +12,7 @@ from tacit.cli.options import Option
 from tacit.cli.output import Say, check_free
 from tacit.cli.parser import Call, Usage
 from tacit.cli.verbs import evaluate as evaluating
-from tacit.errors import OptionError
+from tacit.errors import CapabilityError, OptionError
 
 if TYPE_CHECKING:
     from tacit.evaluation.compare import Comparison
@@ -59,18 +59,23 @@ def run(call: Call, say: Say) -> None:
         say(line)
     for flag in found.flags:
         say(f"mind: {flag}")
-    say(f"wrote {write_page(found, folders, page)}")
+    say(f"wrote {write_page(found, folders, page, command=call.command)}")
 
 
 def evaluated(folder: Path, call: Call, say: Say) -> Evaluation:
     """Returns a run's evaluation: the one that is there, if nothing else is asked for, or a new one."""
     from tacit.evaluation.evaluate import FILE, Evaluation, evaluate
+    from tacit.evaluation.questions import chosen
 
     asked = call.group("samples") or call.group("questions")
     if (folder / FILE).is_file() and not asked and not call["fresh"]:
         return Evaluation.read(folder)
+    run, settings = evaluating.loaded(str(folder), call), evaluating.settings(call)
+    able = [q.name for q in chosen(settings["only"]) if q.capability in run.capabilities]
+    if not able:
+        raise CapabilityError(f"{folder} ({run.method_name}) can answer none of {', '.join(settings['only'])}")
     say(f"evaluating {folder}")
-    return evaluate(evaluating.loaded(str(folder), call), **evaluating.settings(call), say=say)
+    return evaluate(run, **settings | {"only": tuple(able)}, say=say)
 
 
 def named(runs: Sequence[Evaluation], folders: Sequence[Path]) -> list[Evaluation]:
