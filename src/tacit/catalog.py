@@ -100,12 +100,14 @@ CATALOG: tuple[Row, ...] = (
     Row(
         name="ica", module="tacit.methods.classical.ica", cls="ICA", family="classical",
         summary="independent sources that were mixed", paper="Hyvarinen & Oja 2000",
-        can=("Encodes", "Decodes", "Reconstructs"), accepts=("vector", "map", "image", "table"), kind="fitted", cost=3,
+        can=("Encodes", "Decodes", "Reconstructs", "Illustrates"), accepts=("vector", "map", "image", "table"),
+        kind="fitted", cost=3,
     ),
     Row(
         name="nmf", module="tacit.methods.classical.nmf", cls="NMF", family="classical",
         summary="parts whose sums are the samples", paper="Lee & Seung 1999",
-        can=("Encodes", "Decodes", "Reconstructs"), accepts=("image", "vector", "map", "table"), kind="fitted", cost=10,
+        can=("Encodes", "Decodes", "Reconstructs", "Illustrates"), accepts=("image", "vector", "map", "table"),
+        kind="fitted", cost=10,
     ),
     Row(
         name="isolation-forest", module="tacit.methods.classical.isolation_forest", cls="IsolationForest",

@@ -106,15 +106,18 @@ def draw_map(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
 
 
 def draw_clusters(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
-    """Draws each cluster's share, and a few of its images or what its rows have in common."""
-    if "Clusters" not in run.capabilities or run.spec.kind not in ("image", "table"):
+    """Draws each cluster's share, and a few of its images or what its rows have in common; of points, where it lies."""
+    plane = run.spec.kind == "vector" and run.spec.size == 2
+    if "Clusters" not in run.capabilities or not (plane or run.spec.kind in ("image", "table")):
         return
     shown = data.take(some(torch.arange(len(data)), MAPPED, seed))
     groups = run.assign(shown)
     members = {k: (groups == k).nonzero().flatten() for k in groups.unique().tolist()}
     names = {k: f"{f'cluster {k}' if k >= 0 else 'none'}: {len(m) / len(groups):.1%}" for k, m in members.items()}
     head = f"Clusters of {data.name} by {title(run)}"
-    if run.spec.kind == "image":
+    if plane:
+        yield scatter_map(everything(shown), folder / "clusters.png", labels=groups, title=head)
+    elif run.spec.kind == "image":
         rows = [(names[k], shown.batch(some(m, EXEMPLARS, seed)).x) for k, m in members.items()]
         yield plots.exemplars(rows, folder / "clusters.png", title=head)
     else:
@@ -143,6 +146,16 @@ def draw_strangest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Pa
         yield plots.histogram(scores, folder / "scores.png", title=f"How strange {data.name} is by {title(run)}")
 
 
+def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws what is peculiar to a method where it is images; of values below 0 too, 0 is grey and each has its scale."""
+    if "Illustrates" not in run.capabilities or run.method.spec.kind != "image":
+        return
+    for name, images in run.figures().items():
+        least, most = images.amin((1, 2, 3), keepdim=True), images.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
+        shown = images / most if least.min() >= 0 else 0.5 + images / (2 * most)
+        yield save(grid(shown[:SHOWN]), folder / f"{name}.png")
+
+
 def draw_curves(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
     """Draws everything that training logged."""
     lines = [{HELD_OUT.get(k, k): v for k, v in line.items()} for line in logged(run.path / "metrics.jsonl")]
@@ -163,5 +176,6 @@ DRAWINGS: tuple[Callable[[Run, Data, Path, int], Iterator[Path]], ...] = (
     draw_map,
     draw_clusters,
     draw_strangest,
+    draw_figures,
     draw_curves,
 )

@@ -109,6 +109,10 @@ class ICA(Method):
         """Returns what the sources say of samples, shape (N, *spec.shape)."""
         return self.decode(self.encode(x))
 
+    def figures(self) -> dict[str, Tensor]:
+        """Returns the samples that each source adds, shape (q, *spec.shape)."""
+        return {"sources": self.mixing.unflatten(1, self.spec.shape)}
+
 
 def rotate(white: Tensor, contrast: str, iterations: int) -> tuple[Tensor, int]:
     """Returns the rotation of white data to sources, in their order and with their signs, and the steps it took.

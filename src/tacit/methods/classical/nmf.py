@@ -105,6 +105,10 @@ class NMF(Method):
         """Returns the nearest sums of parts, shape (N, *spec.shape)."""
         return self.decode(self.encode(x))
 
+    def figures(self) -> dict[str, Tensor]:
+        """Returns the parts, shape (q, *spec.shape)."""
+        return {"parts": self.parts.unflatten(1, self.spec.shape)}
+
 
 def least_squares(linear: Tensor, square: Tensor) -> Tensor:
     """Returns the z >= 0 that minimise z G z' / 2 - b z', by block principal pivoting; gradients flow to b.
