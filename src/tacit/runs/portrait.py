@@ -147,7 +147,7 @@ def draw_strangest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Pa
 
 
 def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
-    """Draws what is peculiar to a method where it is images; of values below 0 too, 0 is grey and each has its scale."""
+    """Draws what is peculiar to a method, where it is images; if some values are negative, 0 is grey."""
     if "Illustrates" not in run.capabilities or run.method.spec.kind != "image":
         return
     for name, images in run.figures().items():
