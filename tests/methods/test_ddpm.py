@@ -229,5 +229,7 @@ def test_errors():
     for steps in (0, 11):
         with pytest.raises(OptionError, match="from 1 to 10"):
             ddpm.sample(2, steps=steps)
+    with pytest.raises(OptionError, match="not negative"):
+        ddpm.sample(2, churn=-1.0)
     with pytest.raises(OptionError, match="at least 1"):
         ddpm.log_prob(torch.zeros(2, 3), terms=0)

@@ -150,6 +150,7 @@ class DDPM(Method):
         *,
         sampler: Literal["heun", "ddim", "ancestral"] = "heun",
         steps: int | None = None,
+        churn: float = 8.0,
         generator: Generator | None = None,
     ) -> Tensor:
         """Returns n samples, shape (n, *spec.shape).
@@ -158,19 +159,24 @@ class DDPM(Method):
             n: How many.
             sampler: heun, whose few steps cost two calls of the net each; ddim; or ancestral, the paper's own.
             steps: How many; by default 20, 50, or all the timesteps.
+            churn: Noise that heun adds and takes away again over all steps, by which it corrects what the net gets
+                wrong; 0 leaves the first noise alone to decide.
             generator: Of all randomness.
 
         Raises:
-            OptionError: If there are no steps, or more than timesteps.
+            OptionError: If there are no steps, more than timesteps, or the churn is negative.
         """
         steps = STEPS.get(sampler, self.timesteps) if steps is None else steps
         if not 1 <= steps <= self.timesteps:
             raise OptionError(f"--steps is {steps}; it must be from 1 to {self.timesteps}, the timesteps")
+        if churn < 0:
+            raise OptionError(f"--churn is {churn:g}; it is not negative")
         levels = self.levels(sampler, steps)
         noise = normal(n, *self.spec.shape, device=self.device, generator=generator)
         x = (1 + levels[0].square()).sqrt() * noise  # x_T ~ N(0, I)
         samplers: dict[str, Sampler]
-        samplers = {"heun": heun, "ddim": ddim, "ancestral": partial(ancestral, variance=self.variance)}
+        samplers = {"heun": partial(heun, churn=churn), "ddim": ddim}
+        samplers["ancestral"] = partial(ancestral, variance=self.variance)
         return self.outward(samplers[sampler](self.denoise, x, levels, generator=generator))
 
     def levels(self, sampler: str, steps: int) -> Tensor:
