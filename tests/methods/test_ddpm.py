@@ -226,6 +226,7 @@ def test_errors():
     with pytest.raises(OptionError, match="at least 2"):
         DDPM(VECTOR, timesteps=1)
     ddpm = DDPM(VECTOR, width=8, timesteps=10)
+    assert ddpm.sample(2, generator=torch.Generator().manual_seed(0)).isfinite().all()  # in no more than 10 steps
     for steps in (0, 11):
         with pytest.raises(OptionError, match="from 1 to 10"):
             ddpm.sample(2, steps=steps)

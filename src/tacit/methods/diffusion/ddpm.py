@@ -23,6 +23,7 @@ from tacit.protocol import Batch, Bound, Loss, Method, Optim, Recipe, Spec
 __all__ = ["DDPM"]
 
 LOUDEST = 80.0  # noise level from which no data are told apart, where Heun's method starts (Karras et al. 2022)
+CHURN = 8.0
 STEPS = {"heun": 20, "ddim": 50}  # by default; `ancestral` takes every timestep
 
 
@@ -150,7 +151,7 @@ class DDPM(Method):
         *,
         sampler: Literal["heun", "ddim", "ancestral"] = "heun",
         steps: int | None = None,
-        churn: float = 8.0,
+        churn: float | None = None,
         generator: Generator | None = None,
     ) -> Tensor:
         """Returns n samples, shape (n, *spec.shape).
@@ -159,14 +160,15 @@ class DDPM(Method):
             n: How many.
             sampler: heun, whose few steps cost two calls of the net each; ddim; or ancestral, the paper's own.
             steps: How many; by default 20, 50, or all the timesteps.
-            churn: Noise that heun adds and takes away again over all steps, by which it corrects what the net gets
-                wrong; 0 leaves the first noise alone to decide.
+            churn: Noise that heun adds and takes away again over all steps: it corrects what the net gets wrong, and
+                narrows the samples a little; by default 8 for data with a range, else 0.
             generator: Of all randomness.
 
         Raises:
             OptionError: If there are no steps, more than timesteps, or the churn is negative.
         """
-        steps = STEPS.get(sampler, self.timesteps) if steps is None else steps
+        steps = min(STEPS.get(sampler, self.timesteps), self.timesteps) if steps is None else steps
+        churn = churn if churn is not None else 0.0 if self.spec.range is None else CHURN
         if not 1 <= steps <= self.timesteps:
             raise OptionError(f"--steps is {steps}; it must be from 1 to {self.timesteps}, the timesteps")
         if churn < 0:
