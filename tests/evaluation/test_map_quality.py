@@ -12,7 +12,7 @@ from sklearn.manifold import trustworthiness
 import tacit
 from tacit.errors import DataError
 from tacit.evaluation import maps
-from tacit.evaluation.case import Case, everything
+from tacit.evaluation.case import Case
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.spaces import random_network
 from tacit.runs.run import Run
@@ -33,7 +33,7 @@ def asked(run: Run) -> tuple[Case, dict[tuple[str, str], Measure]]:
 
 def test_neighbourhoods_are_scikit_learns(run: Run) -> None:
     case, found = asked(run)
-    x, y = everything(case.test).flatten(1).double().numpy(), run.embed(case.test).double().numpy()
+    x, y = case.test.everything().flatten(1).double().numpy(), run.embed(case.test).double().numpy()
     assert found["trustworthiness", ""].value == pytest.approx(trustworthiness(x, y, n_neighbors=10), abs=1e-6)
     assert found["continuity", ""].value == pytest.approx(trustworthiness(y, x, n_neighbors=10), abs=1e-6)
 
@@ -52,14 +52,14 @@ def test_a_child_is_measured_in_what_it_saw(run: Run, tmp_path: Any) -> None:
     child = tacit.fit("pca", run, latent=2, out=tmp_path / "c")
     case, found = asked(child)
     with torch.no_grad():
-        x = child.chain.features(everything(case.test)).double().numpy()
+        x = child.chain.features(case.test.everything()).double().numpy()
     expected = trustworthiness(x, child.embed(case.test).double().numpy(), n_neighbors=10)
     assert found["trustworthiness", ""].value == pytest.approx(expected, abs=1e-6)
 
 
 def test_axes_are_explained_by_what_they_show(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def map_of(data: Any) -> torch.Tensor:
-        x, place = everything(data), torch.from_numpy(data.columns["x"]).float()
+        x, place = data.everything(), torch.from_numpy(data.columns["x"]).float()
         return torch.stack([x.mean((1, 2, 3)), place], 1)
 
     monkeypatch.setattr(run, "embed", map_of)

@@ -13,7 +13,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 
 import tacit
 from tacit.evaluation import reconstruction
-from tacit.evaluation.case import Case, everything
+from tacit.evaluation.case import Case
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.reconstruction import scores
 from tacit.evaluation.spaces import random_network
@@ -35,7 +35,7 @@ def ae(tmp_path_factory: Any) -> Run:
 
 def test_values_are_torchmetrics(ae: Run) -> None:
     case, found = asked(ae)
-    x, restored = everything(case.test), ae.reconstruct(case.test)
+    x, restored = case.test.everything(), ae.reconstruct(case.test)
     assert found["squared error", ""].value == pytest.approx(float((x - restored).square().mean()), rel=1e-6)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a reduction over dimensions is warned of
@@ -58,7 +58,7 @@ def test_large_images_have_the_usual_windows(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_baselines_are_the_mean_and_scikit_learns_components(ae: Run) -> None:
     case, found = asked(ae)
-    train, x = everything(case.train).flatten(1).numpy(), everything(case.test).flatten(1).numpy()
+    train, x = case.train.everything().flatten(1).numpy(), case.test.everything().flatten(1).numpy()
     error = float(((x - train.mean(0)) ** 2).mean())
     assert found["squared error", "the mean training sample"].value == pytest.approx(error, rel=1e-5)
     pca = PCA(3, svd_solver="full").fit(train)

@@ -24,7 +24,7 @@ def test_each_capability_has_its_picture(method, source, drawn):
 
 def test_features_that_were_watched_stand_among_the_curves(digits_data):
     run = tacit.fit("simclr", digits_data, steps=12, batch=32, width=4, log_steps=2)
-    from tacit.runs.portrait import logged
+    from tacit.runs.log import read_lines
 
-    assert [line["step"] for line in logged(run.path / "health.jsonl")] == [10]
+    assert [line["step"] for line in read_lines(run.path / "health.jsonl")] == [10]
     assert (run.path / "pictures" / "curves.png").is_file()

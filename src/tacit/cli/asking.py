@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tacit.data.dataset import Data
     from tacit.runs.run import Run
 
-__all__ = ["ask", "asked_data", "opened", "sides", "table_place", "write_samples"]
+__all__ = ["ask", "asked_data", "loaded", "opened", "sides", "table_place", "write_samples"]
 
 OUT = Option("out", str | None, None, "File or folder to write to; by default the next number under RUN/samples.",
              "output", "o", "PATH")
@@ -81,6 +81,19 @@ def extras(known: Row, call: str) -> tuple[Option, ...]:
     )
 
 
+def loaded(folder: str, call: Call) -> Run:
+    """Loads a run onto the device that is asked for.
+
+    Raises:
+        RunError: If it cannot be loaded.
+    """
+    from tacit.runs.loading import load
+    from tacit.training.devices import chosen
+    from tacit.training.options import TrainOptions
+
+    return load(folder, trust=call["trust"], device=chosen(TrainOptions(device=call["device"])))
+
+
 def opened(call: Call, capability: str) -> Run:
     """Loads the run, and checks what it can do.
 
@@ -88,11 +101,7 @@ def opened(call: Call, capability: str) -> Run:
         RunError: If it cannot be loaded.
         CapabilityError: If it cannot do it, or a parent of it cannot.
     """
-    from tacit.runs.loading import load
-    from tacit.training.devices import chosen
-    from tacit.training.options import TrainOptions
-
-    run = load(call.places["RUN"], trust=call["trust"], device=chosen(TrainOptions(device=call["device"])))
+    run = loaded(call.places["RUN"], call)
     run.chain.check(capability, run.method_name)
     return run
 

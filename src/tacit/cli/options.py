@@ -7,6 +7,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tacit.data.options import flag
 from tacit.errors import did_you_mean
 
 __all__ = ["TRUST", "Option", "choices", "described", "members", "metavar", "plain", "suggestion"]
@@ -37,7 +38,7 @@ class Option:
     @property
     def flag(self) -> str:
         """The option as it is written: ``--micro-batch``."""
-        return "--" + self.name.replace("_", "-")
+        return flag(self.name)
 
     @property
     def is_switch(self) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tacit.errors import OptionError, RunError
 from tacit.runs.folder import write_atomically
 
-__all__ = ["SUFFIXES", "Say", "check_free", "place", "write_arrays", "write_table"]
+__all__ = ["SUFFIXES", "Say", "aligned", "check_free", "place", "write_arrays", "write_table"]
 
 Say = Callable[[str], None]
 """Shows a line to a person."""
@@ -18,6 +19,17 @@ Say = Callable[[str], None]
 SUFFIXES = (".csv", ".npz", ".png")
 FILE = re.compile(r"\.[A-Za-z]\w{1,4}$")  # how a file's name ends
 OURS = re.compile(r"-\d{4}\.")  # what numbered files of ours have in their names
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns rows of text as lines whose cells stand below one another; a row may be short of cells.
+
+    Example:
+        >>> aligned([["name", "cost"], ["k-means", "1"], ["all"]])
+        ['name     cost', 'k-means  1', 'all']
+    """
+    widths = [max(map(len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
 def place(out: str | None, home: Path, stem: str, suffix: str, *, overwrite: bool = False) -> Path:

@@ -69,7 +69,8 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
     if target is not None:
         raw, domain = partners.appended(raw, _labelled(target, options))
     _check_count(raw, read.source, like)
-    out, notes = split(raw, options, *_same(raw))
+    same, found = _same(raw)
+    out, notes = split(raw, options, same, found)
     held_out = torch.from_numpy(out)
     if out.all() and like is None:
         raise DataError(f"all {len(out):,} samples of {read.source} are held out and none is left to learn from; give "
@@ -78,8 +79,8 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
     spec, x, coded = _coded(raw, out, like, read.source)
     data = Data(
         raw.name, read.source, raw.fingerprint, replace(spec, classes=classes), x, raw.ids, held_out, label,
-        raw.columns, pairs, domain, tuple([*raw.notes, *notes, *more, *coded]), tuple(raw.skipped), raw.folder,
-        options.to_dict(),
+        raw.columns, pairs, domain, torch.from_numpy(same), tuple([*raw.notes, *notes, *more, *coded]),
+        tuple(raw.skipped), raw.folder, options.to_dict(),
     )
     _tell(data, say)
     return data

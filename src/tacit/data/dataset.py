@@ -45,6 +45,8 @@ class Data:
         columns: What else is known, one array of N for each name: factors, dates, groups. No method sees them.
         pair: Partner of each sample, as `x`; or None.
         domain: Domain of each sample, int64 (N,); or None.
+        twins: Samples of equal number are exact or near duplicates of one another, int64 (N,); or None if none was
+            looked for.
         notes: What was assumed in reading, each a sentence for a person.
         skipped: What could not be read.
         folder: Where ids that are paths begin, or None.
@@ -62,6 +64,7 @@ class Data:
     columns: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
     pair: Tensor | None = None
     domain: Tensor | None = None
+    twins: Tensor | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     folder: Path | None = None
@@ -104,6 +107,10 @@ class Data:
                 setattr(batch, name, as_float(known[index].to(device)) if name == "pair" else known[index].to(device))
         return batch
 
+    def everything(self) -> Tensor:
+        """Returns all samples as a method sees them, shape (N, *spec.shape)."""
+        return self.batch(torch.arange(len(self))).x
+
     def take(self, index: Tensor) -> Data:
         """Returns the samples at some positions, int64 (n,), as data of their own."""
         places = index.tolist()
@@ -118,7 +125,7 @@ class Data:
         )
 
 
-PER_SAMPLE = ("x", "held_out", "label", "pair", "domain")
+PER_SAMPLE = ("x", "held_out", "label", "pair", "domain", "twins")
 
 MEND = {
     "label": "--labels names a column, a file, or folder",

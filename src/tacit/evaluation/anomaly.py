@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tacit.errors import CapabilityError, DataError
-from tacit.evaluation.case import Case, drawn, everything, known_labels, labelled
+from tacit.evaluation.case import Case, drawn, known_labels, labelled
 from tacit.evaluation.intervals import ends
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.outliers import spoilings
@@ -47,7 +47,7 @@ def planted(case: Case) -> Iterator[Measure]:
               f"rank the spoilt ones higher? {chance(strange)}")
     found = []
     for name, way in spoilings(case.run.spec).items():
-        made = dataclasses.replace(chosen, x=way.spoil(everything(chosen), case.run.spec, generator))
+        made = dataclasses.replace(chosen, x=way.spoil(chosen.everything(), case.run.spec, generator))
         found.append(ranked(clean.index_copy(0, spoilt, case.run.score(made)), strange, seed=case.seed))
         yield from measures(found[-1], f"planted: {name}", f"Spoilt here means {way.meaning}; {ground}")
     ways = ", ".join(spoilings(case.run.spec))

@@ -15,7 +15,7 @@ from tacit.runs.run import Run
 if TYPE_CHECKING:
     from tacit.evaluation.spaces import Space
 
-__all__ = ["Case", "drawn", "everything", "known_labels", "labelled"]
+__all__ = ["Case", "drawn", "known_labels", "labelled"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,6 @@ class Case:
 def drawn(data: Data, positions: Tensor, limit: int, seed: int) -> Data:
     """Returns at most `limit` of the samples at some positions, drawn at random, in their order."""
     return data.take(some(positions, limit, seed))
-
-
-def everything(data: Data) -> Tensor:
-    """Returns all samples as a method sees them, shape (N, *spec.shape)."""
-    return data.batch(torch.arange(len(data))).x
 
 
 def labelled(case: Case) -> bool:

@@ -118,6 +118,5 @@ def line(measures: tuple[Measure | None, ...]) -> Line:
 
 def overlap(a: Measure, b: Measure) -> bool:
     """Returns whether two intervals touch; a value without one is an interval of no width."""
-    low_a, high_a = (a.value if end is None else end for end in (a.low, a.high))
-    low_b, high_b = (b.value if end is None else end for end in (b.low, b.high))
+    (low_a, high_a), (low_b, high_b) = a.span, b.span
     return low_a <= high_b and low_b <= high_a

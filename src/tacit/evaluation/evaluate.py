@@ -22,6 +22,7 @@ from tacit.evaluation.spaces import space_of
 from tacit.protocol import CALLS
 from tacit.runs.folder import write_atomically
 from tacit.runs.loading import load
+from tacit.runs.log import read_lines
 from tacit.runs.run import Run
 
 __all__ = ["FILE", "Evaluation", "evaluate"]
@@ -118,7 +119,7 @@ def evaluate(
     questions = askable(run, chosen(tuple(only)), named=bool(only))
     case = case_of(run, against, features, limit, seed)
     ground = ground_of(run, case, against, limit)
-    fresh = Evaluation(run.name, title(run), ground, cost_of(run))
+    fresh = Evaluation(run.name, run.title, ground, cost_of(run))
     old = earlier(run.path, fresh)
     asked = {q.name for q in questions}
     kept = tuple(m for m in old.measures if m.question not in asked)
@@ -226,9 +227,8 @@ def cost_of(run: Run) -> dict[str, Any]:
 
 def seconds(folder: Path) -> float | None:
     """Returns the time that training took, from the last line of its log; None where none was written."""
-    log = folder / "metrics.jsonl"
-    lines = log.read_text().splitlines() if log.is_file() else []
-    return float(json.loads(lines[-1])["seconds"]) if lines else None
+    lines = read_lines(folder / "metrics.jsonl")
+    return float(lines[-1]["seconds"]) if lines else None
 
 
 def earlier(folder: Path, fresh: Evaluation) -> Evaluation:
@@ -238,8 +238,3 @@ def earlier(folder: Path, fresh: Evaluation) -> Evaluation:
     except RunError:
         return fresh
     return old if (old.ground, old.cost) == (fresh.ground, fresh.cost) else fresh
-
-
-def title(run: Run) -> str:
-    """Returns the methods of a lineage, from the last to the root."""
-    return " on ".join(r.method_name for r in reversed(run.lineage))

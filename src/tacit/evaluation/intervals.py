@@ -29,10 +29,8 @@ def mean_interval(values: Tensor, *, seed: int = 0, times: int = TIMES) -> tuple
         (1.0, 1.0, 1.0)
     """
     values = values.double().cpu()
-    generator = torch.Generator().manual_seed(seed)
-    n = len(values)
-    means = torch.stack([values[torch.randint(n, (n,), generator=generator)].mean() for _ in range(times)])
-    return float(values.mean()), *ends(means)
+    mean = float(values.mean())
+    return mean, *bootstrap(lambda index: float(values[index].mean()), len(values), seed=seed, times=times)
 
 
 def bootstrap(

@@ -53,6 +53,11 @@ class Measure:
         """What two runs must share for their values to be set side by side."""
         return self.question, self.name, self.of, self.space
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The ends of the interval; the value twice where there is none."""
+        return (self.value, self.value) if self.low is None or self.high is None else (self.low, self.high)
+
     def __str__(self) -> str:
         """Returns the value as a person reads it."""
         scale, digits, unit = (100, 3, " %") if self.unit == "share" else (1, 4, f" {self.unit}" if self.unit else "")

@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 
 from tacit.evaluation.intervals import TIMES, ends
 from tacit.functional.neighbours import voted
-from tacit.functional.regression import softmax_regression
+from tacit.functional.regression import scale_of, softmax_regression
 
 __all__ = ["Features", "few_label_hits", "hit_share", "knn_probe", "labels_of_each", "linear_probe", "standardised"]
 
@@ -44,8 +44,7 @@ def standardised(features: Features) -> Features:
     """Returns features of mean 0 and standard deviation 1 over the training side; what is constant there has mean 0."""
     mean = features.train.mean(0)
     centred = features.train - mean
-    scale = centred.square().mean(0).sqrt()
-    scale = torch.where(scale > 1e-6 * scale.mean(), scale, torch.ones_like(scale))
+    scale = scale_of(centred.square().mean(0).sqrt())
     return features._replace(train=centred / scale, test=(features.test - mean) / scale)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from tacit.evaluation.case import Case, everything
+from tacit.evaluation.case import Case
 from tacit.evaluation.intervals import mean_interval
 from tacit.evaluation.measure import Better, Measure
 from tacit.functional.principal import principal_axes
@@ -47,11 +47,11 @@ class Score:
 
 def ask(case: Case) -> Iterator[Measure]:
     """Measures a run's reconstructions, those by the mean training sample, and those by as many principal axes."""
-    x, spec = everything(case.test), case.run.spec
+    x, spec = case.test.everything(), case.run.spec
     yield from measured(case, scores(x, case.run.reconstruct(case.test), spec))
     if spec.codes:
         return
-    train = everything(case.train)
+    train = case.train.everything()
     mean = train.double().mean(0).to(x.dtype).expand_as(x)
     note = f" For comparison: the mean of {case.names[0]} in place of every reconstruction."
     yield from measured(case, scores(x, mean, spec), "the mean training sample", note)

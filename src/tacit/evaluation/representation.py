@@ -11,7 +11,7 @@ from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d, one_ho
 
 from tacit.data.dataset import Data
 from tacit.errors import DataError
-from tacit.evaluation.case import Case, everything, known_labels, labelled
+from tacit.evaluation.case import Case, known_labels, labelled
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.probing import (
     HELD_BACK,
@@ -83,7 +83,7 @@ def raw(case: Case) -> Features:
     spec = case.run.spec
 
     def values(data: Data) -> Tensor:
-        x = everything(data)
+        x = data.everything()
         return one_hot(x.flatten(1), spec.codes).sum(1) if spec.codes else flat(x, max(spec.shape))
 
     return both(case, lambda data: values(data).float())

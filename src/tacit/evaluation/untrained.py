@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tacit.data.dataset import Data
 from tacit.errors import CapabilityError, UserError
-from tacit.evaluation.case import drawn, everything
+from tacit.evaluation.case import drawn
 from tacit.protocol import Bridge, Chain, Fitted, Trained
 from tacit.protocol.chain import produce
 from tacit.runs.building import skeleton
@@ -53,7 +53,7 @@ def untrained(run: Run, train: Data, seed: int) -> Run:
 @torch.no_grad()
 def settle(chain: Chain, train: Data) -> None:
     """Gives a chain all that is taken from data and is not trained, root first."""
-    x = everything(train)
+    x = train.everything()
     steps: list[tuple[Any, Bridge | None]] = [*chain.links(), (chain.method, None)]
     for method, bridge in steps:
         fits, trains = isinstance(method, Fitted), isinstance(method, Trained)

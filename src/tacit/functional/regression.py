@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-__all__ = ["softmax_regression"]
+__all__ = ["scale_of", "softmax_regression"]
 
 PART = 2**20  # values that a sum over samples holds at a time, so that they stay in the processor's cache
 
@@ -66,6 +66,19 @@ def softmax_regression(rows: Tensor, place: Tensor, penalty: float, *, iteration
                        options={"maxiter": iterations, **limits})
     found = torch.from_numpy(end.x).to(rows.device).view(classes, -1) @ scale
     return found[:, :-1], found[:, -1], int(end.nit)
+
+
+def scale_of(deviation: Tensor) -> Tensor:
+    """Returns what features are divided by before a regression: their standard deviation, 1 where they are constant.
+
+    Arguments:
+        deviation: Standard deviation of each feature, shape (D,).
+
+    Example:
+        >>> scale_of(torch.tensor([2.0, 1e-9]))
+        tensor([2., 1.])
+    """
+    return torch.where(deviation > 1e-6 * deviation.mean(), deviation, torch.ones_like(deviation))
 
 
 @contextlib.contextmanager

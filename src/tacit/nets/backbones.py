@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -178,20 +178,22 @@ def feature_size(net: nn.Module, spec: Spec) -> int:
     return size
 
 
-def layer_of(net: Any, x: Tensor, layer: str) -> Tensor:
+def layer_of(net: Any, x: Tensor, layer: str, *, beyond: Sequence[str] = ()) -> Tensor:
     """Returns what a layer of a net makes of samples.
 
     Arguments:
         net: Has `layers` and `features`.
         x: Samples, shape (N, *spec.shape).
         layer: One of `layers`.
+        beyond: Layers that the method reads without the net, which are named to one who asks for what there is not.
 
     Raises:
         OptionError: If there is no such layer.
     """
     known = layers_of(net)
     if layer not in known:
-        raise OptionError(f"no layer {layer!r}; there are {', '.join(known) or 'none'}.{did_you_mean(layer, known)}")
+        named = [*known, *beyond]
+        raise OptionError(f"no layer {layer!r}; there are {', '.join(named) or 'none'}.{did_you_mean(layer, named)}")
     made: list[Tensor] = net.features(x)
     return made[known.index(layer)]
 

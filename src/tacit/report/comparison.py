@@ -12,7 +12,6 @@ from jinja2 import Environment, PackageLoader
 from PIL import Image
 
 from tacit.evaluation.compare import Comparison, Line
-from tacit.evaluation.measure import Measure
 from tacit.evaluation.questions import QUESTIONS
 from tacit.runs.folder import write_atomically
 
@@ -74,24 +73,16 @@ def sections(found: Comparison) -> list[tuple[str, str, list[tuple[Line, list[Ma
 
 def marks(line: Line) -> list[Mark | None]:
     """Returns where each run's value lies between the least and the greatest end of any interval."""
-    spans = [None if m is None else span(m) for m in line.measures]
-    edges = [edge for s in spans if s is not None for edge in s]
+    edges = [edge for m in line.measures if m is not None for edge in m.span]
     least, width = min(edges), max(edges) - min(edges) or 1.0
 
     def place(value: float) -> float:
         return 100 * (value - least) / width
 
     return [
-        None if m is None or s is None else Mark(place(m.value), place(s[0]), place(s[1]), i in line.best)
-        for i, (m, s) in enumerate(zip(line.measures, spans, strict=True))
+        None if m is None else Mark(place(m.value), place(m.span[0]), place(m.span[1]), i in line.best)
+        for i, m in enumerate(line.measures)
     ]
-
-
-def span(measure: Measure) -> tuple[float, float]:
-    """Returns the ends of a measure's interval; the value twice where it has none."""
-    if measure.low is None or measure.high is None:
-        return measure.value, measure.value
-    return measure.low, measure.high
 
 
 def picture(path: Path) -> str | None:

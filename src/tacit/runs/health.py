@@ -16,6 +16,8 @@ from tacit.functional.neighbours import voted
 from tacit.functional.spread import effective_rank, feature_deviation
 from tacit.protocol import Chain, capabilities
 from tacit.runs.folder import write_atomically
+from tacit.runs.log import read_lines
+from tacit.runs.monitor import milestone
 
 __all__ = ["Health", "knn_accuracy"]
 
@@ -47,7 +49,7 @@ class Health:
 
     def due(self, step: int) -> bool:
         """Returns whether to look at a step: at 10, and at 1, 2 and 5 times the powers of ten from 100 on."""
-        return self.encodes and (step == 10 or (step >= 100 and str(step).rstrip("0") in {"1", "2", "5"}))
+        return self.encodes and (step == 10 or milestone(step))
 
     @torch.no_grad()
     def __call__(self, step: int) -> None:
@@ -87,8 +89,7 @@ class Health:
 
     def write(self, found: dict[str, Any]) -> None:
         """Adds a line; those of the same step and later ones, from before the run was resumed, go."""
-        lines = [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
-        kept = [line for line in lines if line["step"] < found["step"]]
+        kept = [line for line in read_lines(self.path) if line["step"] < found["step"]]
         with write_atomically(self.path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in [*kept, found]))
 

@@ -1,11 +1,13 @@
-"""What a run said, on the screen and in its ``log.txt``."""
+"""What a run said: to a person, on the screen and in its ``log.txt``, and to programs, as lines of JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Log"]
+__all__ = ["Log", "read_lines"]
 
 
 class Log:
@@ -35,3 +37,8 @@ class Log:
         early, self._early = self._early, []
         with open(self._path, "a", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in early)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a ``.jsonl`` file; none where there is no file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []

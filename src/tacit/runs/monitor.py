@@ -10,7 +10,7 @@ from tacit.data.dataset import Data
 from tacit.pictures.grid import grid, pairs, save
 from tacit.protocol import Chain, capabilities
 
-__all__ = ["Monitor"]
+__all__ = ["Monitor", "milestone"]
 
 SHOWN = 32
 
@@ -35,7 +35,7 @@ class Monitor:
 
     def due(self, step: int) -> bool:
         """Returns whether to draw at a step: at 1, 2 and 5 times the powers of ten from 100 on."""
-        return self.draws and step >= 100 and str(step).rstrip("0") in {"1", "2", "5"}
+        return self.draws and milestone(step)
 
     @torch.no_grad()
     def __call__(self, step: int) -> None:
@@ -51,3 +51,13 @@ class Monitor:
         if self.x is not None:
             restored = self.chain.reconstruct(self.x.to(device)).cpu()
             save(pairs(self.x, restored), self.folder / f"{step:06d}-reconstructions.png")
+
+
+def milestone(step: int) -> bool:
+    """Returns whether a step is 1, 2 or 5 times a power of ten, from 100 on.
+
+    Example:
+        >>> [step for step in range(5_001) if milestone(step)]
+        [100, 200, 500, 1000, 2000, 5000]
+    """
+    return step >= 100 and str(step).rstrip("0") in {"1", "2", "5"}

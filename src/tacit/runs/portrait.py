@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tacit.functional.draws import some
 from tacit.pictures import plots
 from tacit.pictures.grid import grid, pairs, save
 from tacit.pictures.maps import scatter_map
+from tacit.runs.log import read_lines
 from tacit.runs.run import Run
 
 __all__ = ["portrait"]
@@ -42,16 +42,6 @@ def portrait(run: Run, data: Data, folder: Path, *, seed: int = 0) -> list[Path]
     """
     folder.mkdir(parents=True, exist_ok=True)
     return [path for draw in DRAWINGS for path in draw(run, data, folder, seed)]
-
-
-def everything(data: Data) -> Tensor:
-    """Returns all samples as a method sees them."""
-    return data.batch(torch.arange(len(data))).x
-
-
-def title(run: Run) -> str:
-    """Returns the methods of a lineage, from the last to the root."""
-    return " on ".join(r.method_name for r in reversed(run.lineage))
 
 
 def typical(values: np.ndarray[Any, Any]) -> str:
@@ -89,7 +79,7 @@ def draw_reconstructions(run: Run, data: Data, folder: Path, seed: int) -> Itera
     if "Reconstructs" not in run.capabilities or run.spec.kind != "image":
         return
     shown = data.take(some(held_out(data), SHOWN // 2, seed))
-    picture = pairs(everything(shown), run.reconstruct(shown), names=("data", "restored"))
+    picture = pairs(shown.everything(), run.reconstruct(shown), names=("data", "restored"))
     yield save(picture, folder / "reconstructions.png")
 
 
@@ -100,7 +90,7 @@ def draw_map(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
     shown = data.take(some(torch.arange(len(data)), MAPPED, seed))
     yield scatter_map(
         run.embed(shown), folder / "map.png", labels=shown.label, names=data.spec.classes or None,
-        thumbnails=everything(shown) if run.spec.kind == "image" else None, title=f"{data.name} by {title(run)}",
+        thumbnails=shown.everything() if run.spec.kind == "image" else None, title=f"{data.name} by {run.title}",
         subtitle=f"{len(shown):,} of {len(data):,} samples",
     )
 
@@ -114,14 +104,14 @@ def draw_clusters(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Pat
     groups = run.assign(shown)
     members = {k: (groups == k).nonzero().flatten() for k in groups.unique().tolist()}
     names = {k: f"{f'cluster {k}' if k >= 0 else 'none'}: {len(m) / len(groups):.1%}" for k, m in members.items()}
-    head = f"Clusters of {data.name} by {title(run)}"
+    head = f"Clusters of {data.name} by {run.title}"
     if plane:
-        yield scatter_map(everything(shown), folder / "clusters.png", labels=groups, title=head)
+        yield scatter_map(shown.everything(), folder / "clusters.png", labels=groups, title=head)
     elif run.spec.kind == "image":
         rows = [(names[k], shown.batch(some(m, EXEMPLARS, seed)).x) for k, m in members.items()]
         yield plots.exemplars(rows, folder / "clusters.png", title=head)
     else:
-        table = decode(everything(shown), run.spec)
+        table = decode(shown.everything(), run.spec)
         cells = [[name, *(typical(table[name][m.numpy()]) for m in members.values())] for name in table]
         yield plots.table(["typical", *names.values()], cells, folder / "clusters.png", title=head)
 
@@ -133,7 +123,7 @@ def draw_strangest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Pa
     shown = data.take(some(torch.arange(len(data)), MAPPED, seed))
     scores = run.score(shown)
     first = scores.argsort(descending=True)[: SHOWN // 2]
-    head = f"Strangest of {data.name} by {title(run)}"
+    head = f"Strangest of {data.name} by {run.title}"
     if run.spec.kind == "image":
         captions = [f"{scores[i]:.3g}" for i in first.tolist()]
         yield save(grid(shown.batch(first).x, captions=captions), folder / "strangest.png")
@@ -143,7 +133,7 @@ def draw_strangest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Pa
         rows = [[f"{share:.3g}", *(written(table[c][r]) for c in table)] for r, share in enumerate(shares)]
         yield plots.table(["score", *table], rows, folder / "strangest.png", title=head)
     else:
-        yield plots.histogram(scores, folder / "scores.png", title=f"How strange {data.name} is by {title(run)}")
+        yield plots.histogram(scores, folder / "scores.png", title=f"How strange {data.name} is by {run.title}")
 
 
 def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
@@ -158,16 +148,11 @@ def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path
 
 def draw_curves(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
     """Draws everything that training logged."""
-    lines = [{HELD_OUT.get(k, k): v for k, v in line.items()} for line in logged(run.path / "metrics.jsonl")]
+    lines = [{HELD_OUT.get(k, k): v for k, v in line.items()} for line in read_lines(run.path / "metrics.jsonl")]
     if len(lines) > 1:
         lines += [{k if k == "step" else f"features/{k}": v for k, v in line.items()}
-                  for line in logged(run.path / "health.jsonl")]
-        yield plots.curves(lines, folder / "curves.png", title=f"{title(run)} on {data.name}")
-
-
-def logged(path: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a log; none where there is none."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+                  for line in read_lines(run.path / "health.jsonl")]
+        yield plots.curves(lines, folder / "curves.png", title=f"{run.title} on {data.name}")
 
 
 DRAWINGS: tuple[Callable[[Run, Data, Path, int], Iterator[Path]], ...] = (

@@ -80,6 +80,11 @@ class Run:
         return (*(self.parent.lineage if self.parent else ()), self)
 
     @property
+    def title(self) -> str:
+        """The methods of the lineage, from this run's to the root's: ``ddpm on vae``."""
+        return " on ".join(r.method_name for r in reversed(self.lineage))
+
+    @property
     def capabilities(self) -> frozenset[str]:
         """What it can do, as the names in `tacit.protocol.CALLS`."""
         return capabilities(self.chain)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tacit.cli.asking import loaded
 from tacit.cli.config import method_of
 from tacit.cli.options import Option
-from tacit.cli.output import Say, check_free
+from tacit.cli.output import Say, aligned, check_free
 from tacit.cli.parser import Call, Usage
 from tacit.cli.verbs import evaluate as evaluating
 from tacit.errors import CapabilityError, OptionError
@@ -70,7 +71,7 @@ def evaluated(folder: Path, call: Call, say: Say) -> Evaluation:
     asked = call.group("samples") or call.group("questions")
     if (folder / FILE).is_file() and not asked and not call["fresh"]:
         return Evaluation.read(folder)
-    run, settings = evaluating.loaded(str(folder), call), evaluating.settings(call)
+    run, settings = loaded(str(folder), call), evaluating.settings(call)
     able = [q.name for q in chosen(settings["only"]) if q.capability in run.capabilities]
     if not able:
         raise CapabilityError(f"{folder} ({run.method_name}) can answer none of {', '.join(settings['only'])}")
@@ -95,5 +96,4 @@ def table(found: Comparison) -> list[str]:
             rows.append([question])
         cells = [f"{m}{' *' if i in line.best else ''}" if m else "-" for i, m in enumerate(line.measures)]
         rows.append([f"  {about.name}{f' ({about.of})' if about.of else ''}", *cells])
-    widths = [max(len(r[i]) for r in rows if len(r) > i) for i in range(1 + len(found.runs))]
-    return ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=False)).rstrip() for r in rows]
+    return aligned(rows)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from tacit.cli.asking import loaded
 from tacit.cli.config import method_of
 from tacit.cli.options import TRUST, Option
 from tacit.cli.output import Say
 from tacit.cli.parser import Call, Usage
 
-if TYPE_CHECKING:
-    from tacit.runs.run import Run
-
-__all__ = ["OPTIONS", "loaded", "run", "settings", "usage"]
+__all__ = ["OPTIONS", "run", "settings", "usage"]
 
 OPTIONS = (
     Option("against", str | None, None, "Other data to measure on, in place of the run's own held-out samples.",
@@ -47,15 +45,6 @@ def run(call: Call, say: Say) -> None:
     found = evaluate(asked, **settings(call), say=say)
     say(f"{len(found.measures)} values of {asked.path}, on {found.ground['drawn']}")
     say(f"wrote {asked.path / FILE}")
-
-
-def loaded(folder: str, call: Call) -> Run:
-    """Loads a run onto the device that is asked for."""
-    from tacit.runs.loading import load
-    from tacit.training.devices import chosen
-    from tacit.training.options import TrainOptions
-
-    return load(folder, trust=call["trust"], device=chosen(TrainOptions(device=call["device"])))
 
 
 def settings(call: Call) -> dict[str, Any]:

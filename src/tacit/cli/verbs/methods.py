@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tacit.catalog import WORDS, Row, select
 from tacit.cli.kinds import kind_of
 from tacit.cli.options import Option
-from tacit.cli.output import Say
+from tacit.cli.output import Say, aligned
 from tacit.cli.parser import Call, Usage
 
 __all__ = ["run", "usage"]
@@ -37,9 +37,8 @@ def run(call: Call, say: Say) -> None:
         return say(f"no method does that for {kind}")
     if sys.stdout.isatty():
         return show(rows)
-    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
-    for line in (HEADINGS, *rows):
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    for line in aligned([HEADINGS, *rows]):
+        say(line)
 
 
 def cells(row: Row) -> tuple[str, ...]:

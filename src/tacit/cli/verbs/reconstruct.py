@@ -48,7 +48,7 @@ def run(call: Call, say: Say) -> None:
         from tacit.pictures.grid import pairs, save
 
         path = place(call["out"], asked.path / "samples", "reconstructions", ".png", overwrite=call["overwrite"])
-        paths = [save(pairs(shown.batch(torch.arange(len(shown))).x, restored), path)]
+        paths = [save(pairs(shown.everything(), restored), path)]
     for path in paths:
         say(f"wrote {path}")
 

@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d, softplus
 
-from tacit.errors import DataError, OptionError, did_you_mean
+from tacit.errors import DataError
 from tacit.functional.noise import normal
+from tacit.nets.backbones import layer_of
 from tacit.nets.conv import ConvDecoder, ConvEncoder
 from tacit.protocol import Batch, Loss, Method, Optim, Recipe, Spec
 
@@ -93,12 +94,9 @@ class DCGAN(Method):
         Returns:
             Shape (N, 16 times the channels of all blocks).
         """
-        features = dict(zip(self.layers(), self.discriminator.features(2 * x - 1), strict=True))
-        if layer is None:
-            return torch.cat([adaptive_max_pool2d(f, 4).flatten(1) for f in features.values()], dim=1)
-        if layer not in features:
-            raise OptionError(f"no layer {layer!r}; there are {', '.join(features)}.{did_you_mean(layer, features)}")
-        return features[layer]
+        if layer is not None:
+            return layer_of(self.discriminator, 2 * x - 1, layer)
+        return torch.cat([adaptive_max_pool2d(f, 4).flatten(1) for f in self.discriminator.features(2 * x - 1)], dim=1)
 
     def sample(self, n: int, *, temperature: float = 1.0, generator: Generator | None = None) -> Tensor:
         """Returns n images in [0, 1] of noise times the temperature, shape (n, C, H, W)."""

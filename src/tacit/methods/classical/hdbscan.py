@@ -7,14 +7,12 @@ from sklearn import cluster
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
-from tacit.functional.draws import part_of
+from tacit.functional.landmarks import along, coincide, landmarks
 from tacit.functional.neighbours import nearest
-from tacit.functional.principal import principal_axes
 from tacit.protocol import Method, Spec
 
 __all__ = ["HDBSCAN"]
 
-AXES = 50  # of more dimensions, the principal ones count
 ROWS = 1_024  # samples whose distances to all landmarks are held at a time
 
 
@@ -75,11 +73,7 @@ class HDBSCAN(Method):
         notes = []
         if len(x) > self.landmarks:
             notes.append(f"clustered {self.landmarks:,} of {len(x):,} samples, drawn at random; the others join them")
-        x = part_of(x, self.landmarks)
-        found = principal_axes(x.flatten(1), min(AXES, self.spec.size, len(x) - 1))
-        self.mean.copy_(found.mean)
-        self.axes = found.directions.float().contiguous()
-        self.reference = self._along(x)
+        self.mean, self.axes, self.reference = landmarks(x, self.landmarks)
         model = cluster.HDBSCAN(self.min_cluster_size, min_samples=self.min_samples, copy=True)
         labels = torch.from_numpy(model.fit_predict(self.reference.cpu().numpy())).long()
         self.label = by_size(labels).to(x.device)
@@ -89,15 +83,12 @@ class HDBSCAN(Method):
         notes.append(f"{len(self.margin)} clusters; {nowhere:.0%} of the samples are in none")
         self.note = "; ".join(notes)
 
-    def _along(self, x: Tensor) -> Tensor:
-        return (x.flatten(1) - self.mean) @ self.axes.T  # (N, d)
-
     @torch.no_grad()
     def assign(self, x: Tensor) -> Tensor:
         """Returns the cluster of each sample, int64 (N,); -1 for none."""
         if not len(self.margin):
             return torch.full((len(x),), -1, device=x.device)
-        return torch.cat([self._assign(part) for part in self._along(x).split(ROWS)])
+        return torch.cat([self._assign(part) for part in along(x, self.mean, self.axes).split(ROWS)])
 
     def _assign(self, x: Tensor) -> Tensor:
         near, index = nearest(x, self.reference, self.min_samples - 1)  # a sample is the first within its own core
@@ -108,7 +99,7 @@ class HDBSCAN(Method):
         least = mutual.amin(1, keepdim=True)  # that of many landmarks, where the sample's core distance is the greatest
         nearest_joined = distance.masked_fill(mutual > least, torch.inf).argmin(1)
         label = torch.where(least[:, 0].isfinite(), self.label[nearest_joined], -1)
-        same = near[:, 0] <= 1e-5 * self.reference.square().sum(1).mean().sqrt()
+        same = coincide(near[:, 0], self.reference)
         return torch.where(same, self.label[index[:, 0]], label)
 
 

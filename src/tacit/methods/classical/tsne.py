@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 
 from tacit.errors import DataError, MissingExtra, OptionError
-from tacit.functional.draws import part_of
+from tacit.functional.landmarks import along, coincide, landmarks
 from tacit.functional.neighbours import nearest
-from tacit.functional.principal import principal_axes
 from tacit.protocol import Method, Spec
 
 __all__ = ["TSNE"]
 
-AXES = 50  # of more dimensions, the principal ones count
 NEAR = 15  # landmarks among which a new sample is placed: three times their perplexity
 SMALL = 5_000  # landmarks up to which forces are summed over a tree, above on a grid
 EARLY = 250  # rounds of early exaggeration
@@ -74,26 +72,19 @@ class TSNE(Method):
         if len(x) > self.landmarks:
             notes.append(f"laid out {self.landmarks:,} of {len(x):,} samples, drawn at random; the others are placed "
                          "among them")
-        x = part_of(x, self.landmarks)
-        perplexity = min(self.perplexity, (len(x) - 1) / 3)
+        self.mean, self.axes, self.reference = landmarks(x, self.landmarks)
+        perplexity = min(self.perplexity, (len(self.reference) - 1) / 3)
         if perplexity < self.perplexity:
             notes.append(f"perplexity is lowered to {perplexity:.1f}, a third of the other samples")
-        found = principal_axes(x.flatten(1), min(AXES, self.spec.size, len(x) - 1))
-        self.mean.copy_(found.mean)
-        self.axes = found.directions.float().contiguous()
-        self.reference = self._along(x)
         self.places = lay_out(self.reference, perplexity, self.iterations).to(x.device)
         self.note = "; ".join(notes)
-
-    def _along(self, x: Tensor) -> Tensor:
-        return (x.flatten(1) - self.mean) @ self.axes.T  # (N, d)
 
     @torch.no_grad()
     def embed(self, x: Tensor) -> Tensor:
         """Returns places on the map, shape (N, 2); no gradient flows through them."""
-        distance, index = nearest(self._along(x), self.reference, min(NEAR, len(self.reference)))
+        distance, index = nearest(along(x, self.mean, self.axes), self.reference, min(NEAR, len(self.reference)))
         placed = place(distance, index, self.places).to(x.device)
-        same = distance[:, 0] <= 1e-5 * self.reference.square().sum(1).mean().sqrt()
+        same = coincide(distance[:, 0], self.reference)
         return torch.where(same[:, None], self.places[index[:, 0]], placed)
 
 

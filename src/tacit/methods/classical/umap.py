@@ -11,14 +11,12 @@ from scipy import sparse
 from torch import Tensor
 
 from tacit.errors import DataError, MissingExtra, OptionError
-from tacit.functional.draws import part_of
+from tacit.functional.landmarks import along, coincide, landmarks
 from tacit.functional.neighbours import memberships, nearest, nearest_others
-from tacit.functional.principal import principal_axes
 from tacit.protocol import Method, Spec
 
 __all__ = ["UMAP"]
 
-AXES = 50  # of more dimensions, the principal ones count
 ROWS = 4_096  # samples that are placed at a time
 ROUNDS = 50  # in which a new sample settles
 RATE = 0.25  # of its first step; the last is 0
@@ -88,13 +86,9 @@ class UMAP(Method):
         if len(x) > self.landmarks:
             notes.append(f"laid out {self.landmarks:,} of {len(x):,} samples, drawn at random; the others are placed "
                          "among them")
-        x = part_of(x, self.landmarks)
-        if len(x) < self.neighbours:
-            notes.append(f"neighbours is lowered to {len(x)}, all samples")
-        found = principal_axes(x.flatten(1), min(AXES, self.spec.size, len(x) - 1))
-        self.mean.copy_(found.mean)
-        self.axes = found.directions.float().contiguous()
-        self.reference = self._along(x)
+        self.mean, self.axes, self.reference = landmarks(x, self.landmarks)
+        if len(self.reference) < self.neighbours:
+            notes.append(f"neighbours is lowered to {len(self.reference)}, all samples")
         self.curve.copy_(torch.tensor(load().find_ab_params(1.0, self.min_dist)))
         distance, index = nearest_others(self.reference, self._others())
         graph = union(index, memberships(distance))
@@ -104,16 +98,13 @@ class UMAP(Method):
     def _others(self) -> int:
         return min(self.neighbours, len(self.reference)) - 1
 
-    def _along(self, x: Tensor) -> Tensor:
-        return (x.flatten(1) - self.mean) @ self.axes.T  # (N, d)
-
     @torch.no_grad()
     def embed(self, x: Tensor) -> Tensor:
         """Returns places on the map, shape (N, 2); no gradient flows through them."""
-        distance, index = nearest(self._along(x), self.reference, self._others())
+        distance, index = nearest(along(x, self.mean, self.axes), self.reference, self._others())
         parts = zip(memberships(distance).split(ROWS), index.split(ROWS), strict=True)
         placed = torch.cat([place(weight, near, self.places, self.curve) for weight, near in parts])
-        same = distance[:, 0] <= 1e-5 * self.reference.square().sum(1).mean().sqrt()
+        same = coincide(distance[:, 0], self.reference)
         return torch.where(same[:, None], self.places[index[:, 0]], placed)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, silu
 
-from tacit.errors import DataError, OptionError, did_you_mean
+from tacit.errors import DataError
+from tacit.nets.backbones import layer_of, layers_of
 from tacit.nets.coders import encoder as encoder_for
 from tacit.protocol import Batch, Loss, Method, Optim, Recipe, Spec
 
@@ -81,8 +82,7 @@ class Classifier(Method):
 
     def layers(self) -> list[str]:
         """Returns the layers that `encode` knows, from the data to the logits."""
-        known = getattr(self.encoder, "layers", None)
-        return [*(known() if callable(known) else []), "last"]
+        return [*layers_of(self.encoder), "last"]
 
     def encode(self, x: Tensor, *, layer: str | None = None) -> Tensor:
         """Returns features.
@@ -99,8 +99,4 @@ class Classifier(Method):
         """
         if layer is None or layer == "last":
             return silu(self.encoder(x))
-        if layer not in self.layers():
-            near = did_you_mean(layer, self.layers())
-            raise OptionError(f"no layer {layer!r}; there are {', '.join(self.layers())}.{near}")
-        made: list[Tensor] = self.encoder.features(x)
-        return made[self.layers().index(layer)]
+        return layer_of(self.encoder, x, layer, beyond=["last"])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tacit.errors import DataError, OptionError
-from tacit.functional.regression import softmax_regression
+from tacit.functional.regression import scale_of, softmax_regression
 from tacit.protocol import Method, Spec
 
 __all__ = ["Probe"]
@@ -71,8 +71,7 @@ class Probe(Method):
         rows = x[known].flatten(1)
         rows = rows.double() if rows.numel() <= PRECISE else rows  # (n, D), a copy
         self.mean.copy_(rows.mean(0))
-        scale = rows.std(0, correction=0)
-        self.scale.copy_(torch.where(scale > 1e-6 * scale.mean(), scale, torch.ones_like(scale)))
+        self.scale.copy_(scale_of(rows.std(0, correction=0)))
         rows.sub_(self.mean).div_(self.scale)
         place = torch.searchsorted(present, label[known])  # classes that are present, counted from 0
         weight, bias, steps = softmax_regression(rows, place, self.penalty, iterations=self.iterations)
