@@ -48,6 +48,8 @@ class Row:
         kind: Whether it learns by gradient or is fitted at one stroke.
         cost: Time of a usual fit on the same data, in multiples of PCA's.
         extra: The extra of tacit that it needs, or None.
+        seat: What a study wants it for, a seat of its panel, or nothing; of several for one seat, those that take the
+            fewest kinds of data go first, then those that come first here.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Row:
     kind: Literal["fitted", "trained"] = "trained"
     cost: float = 1.0
     extra: str | None = None
+    seat: str = ""
 
 
 CATALOG: tuple[Row, ...] = (
@@ -69,12 +72,12 @@ CATALOG: tuple[Row, ...] = (
         name="pca", module="tacit.methods.classical.pca", cls="PCA", family="classical",
         summary="directions of greatest variance, as a probabilistic model", paper="Tipping & Bishop 1999",
         can=("Encodes", "Decodes", "Samples", "Density", "Scores", "Reconstructs", "Embeds"),
-        accepts=("vector", "map", "image", "table"), kind="fitted", cost=1,
+        accepts=("vector", "map", "image", "table"), kind="fitted", cost=1, seat="first look",
     ),
     Row(
         name="kmeans", module="tacit.methods.classical.kmeans", cls="KMeans", family="classical",
         summary="clusters around centres", paper="Lloyd 1982; Arthur & Vassilvitskii 2007",
-        can=("Scores", "Clusters"), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2,
+        can=("Scores", "Clusters"), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2, seat="clusters",
     ),
     Row(
         name="gmm", module="tacit.methods.classical.gmm", cls="GMM", family="classical",
@@ -90,12 +93,12 @@ CATALOG: tuple[Row, ...] = (
     Row(
         name="tsne", module="tacit.methods.classical.tsne", cls="TSNE", family="classical",
         summary="a map that keeps neighbours together", paper="van der Maaten & Hinton 2008",
-        can=("Embeds",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=20, extra="maps",
+        can=("Embeds",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=20, extra="maps", seat="map",
     ),
     Row(
         name="umap", module="tacit.methods.classical.umap", cls="UMAP", family="classical",
         summary="a map of who is near whom", paper="McInnes, Healy & Melville 2018",
-        can=("Embeds",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=15, extra="maps",
+        can=("Embeds",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=15, extra="maps", seat="map",
     ),
     Row(
         name="ica", module="tacit.methods.classical.ica", cls="ICA", family="classical",
@@ -112,41 +115,42 @@ CATALOG: tuple[Row, ...] = (
     Row(
         name="isolation-forest", module="tacit.methods.classical.isolation_forest", cls="IsolationForest",
         family="classical", summary="what few random cuts set apart is strange", paper="Liu, Ting & Zhou 2008",
-        can=("Scores",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2,
+        can=("Scores",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=2, seat="outliers",
     ),
     Row(
         name="lof", module="tacit.methods.classical.lof", cls="LOF", family="classical",
         summary="what lies in a sparser place than its neighbours is strange",
         paper="Breunig, Kriegel, Ng & Sander 2000",
-        can=("Scores",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=5,
+        can=("Scores",), accepts=("vector", "map", "image", "table"), kind="fitted", cost=5, seat="outliers",
     ),
     Row(
         name="ae", module="tacit.methods.autoencoders.ae", cls="AE", family="autoencoders",
         summary="a narrow code from which samples are restored", paper="Hinton & Salakhutdinov 2006",
         can=("Encodes", "Decodes", "Scores", "Reconstructs"), accepts=("image", "map", "vector", "table"), cost=50,
+        seat="autoencoder",
     ),
     Row(
         name="vae", module="tacit.methods.autoencoders.vae", cls="VAE", family="autoencoders",
         summary="a smooth latent space, and samples from it", paper="Kingma & Welling 2013",
         can=("Encodes", "Decodes", "Samples", "Density", "Scores", "Reconstructs"),
-        accepts=("image", "map", "vector", "table"), cost=50,
+        accepts=("image", "map", "vector", "table"), cost=50, seat="latent variables",
     ),
     Row(
         name="gan", module="tacit.methods.adversarial.gan", cls="GAN", family="adversarial",
         summary="a generator against a discriminator", paper="Goodfellow et al. 2014",
-        can=("Samples",), accepts=("image", "map", "vector", "table"), cost=50,
+        can=("Samples",), accepts=("image", "map", "vector", "table"), cost=50, seat="adversary",
     ),
     Row(
         name="dcgan", module="tacit.methods.adversarial.dcgan", cls="DCGAN", family="adversarial",
         summary="a convolutional GAN; its discriminator's features are a representation",
         paper="Radford, Metz & Chintala 2015",
-        can=("Encodes", "Samples"), accepts=("image",), cost=200,
+        can=("Encodes", "Samples"), accepts=("image",), cost=200, seat="adversary",
     ),
     Row(
         name="ddpm", module="tacit.methods.diffusion.ddpm", cls="DDPM", family="diffusion",
         summary="samples made of noise, step by step, by a net that learned to take it away",
         paper="Ho, Jain & Abbeel 2020",
-        can=("Samples", "Density"), accepts=("image", "map", "vector", "table"), cost=500,
+        can=("Samples", "Density"), accepts=("image", "map", "vector", "table"), cost=500, seat="diffusion",
     ),
     Row(
         name="pretrained", module="tacit.methods.selfsupervised.pretrained", cls="Pretrained",
@@ -162,7 +166,7 @@ CATALOG: tuple[Row, ...] = (
         name="simclr", module="tacit.methods.selfsupervised.simclr", cls="SimCLR", family="selfsupervised",
         summary="features in which two views of a sample are alike and those of others are not",
         paper="Chen, Kornblith, Norouzi & Hinton 2020",
-        can=("Encodes",), accepts=("image", "vector", "table"), cost=500,
+        can=("Encodes",), accepts=("image", "vector", "table"), cost=500, seat="self-supervision",
     ),
     Row(
         name="classifier", module="tacit.methods.supervised.classifier", cls="Classifier", family="supervised",

@@ -43,9 +43,18 @@ class TrainingError(TacitError):
 
 
 class Interrupted(TacitError):
-    """A signal ended the work; what was done is saved."""
+    """A signal ended the work; what was done is saved.
+
+    Arguments:
+        message: What was saved, and how to go on.
+        final: Whether all work is to end, and not only this part of it: a second signal, or SIGTERM.
+    """
 
     exit_code = 130
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 class UserError(TacitError):

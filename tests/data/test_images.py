@@ -164,3 +164,48 @@ def test_values_without_a_known_range_are_refused():
     file = saved(Image.fromarray(np.full((8, 8), 3.5, np.float32)), "TIFF")
     with pytest.raises(DataError, match=r"3\.5"):
         decode(file, Target(8, 8, 1, deep=True))
+
+
+@pytest.mark.parametrize(("mode", "kind", "words"), [
+    ("1", "PNG", "black and white"), ("L", "PNG", "grey"), ("LA", "PNG", "grey with alpha"), ("RGB", "JPEG", "rgb"),
+    ("RGBA", "PNG", "rgb with alpha"), ("P", "PNG", "palette"), ("CMYK", "JPEG", "cmyk"), ("F", "TIFF", "float grey"),
+])
+def test_the_header_says_how_pixels_lie_in_the_file(mode, kind, words):
+    assert read_header(saved(Image.new(mode, (8, 8)), kind)).mode == words
+
+
+def test_sixteen_bits_and_a_clear_colour_are_modes_of_their_own():
+    deep = Image.fromarray(np.zeros((8, 8), np.uint16))
+    assert {read_header(saved(deep, kind)).mode for kind in ("PNG", "TIFF", "PPM")} == {"16-bit grey"}
+    assert read_header(saved(Image.new("P", (8, 8)), "PNG", transparency=1)).mode == "palette with alpha"
+
+
+def with_zeros(content, at=0.6, count=64):
+    start = int(at * len(content))
+    return content[:start] + bytes(count) + content[start + count :]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_stretch_of_zeros_is_damage(kind, channels):
+    content = saved(Image.fromarray(noise(64, 64, channels)), kind).getvalue()
+    decode(io.BytesIO(content), Target(64, 64, channels))
+    with quiet(), pytest.raises(DataError, match="zeros|data stream"):
+        decode(io.BytesIO(with_zeros(content)), Target(64, 64, channels))
+
+
+@pytest.mark.parametrize("optimize", [False, True])
+@pytest.mark.parametrize("quality", [20, 75, 100])
+def test_flat_pictures_and_what_follows_them_are_no_damage(quality, optimize):
+    half = np.full((400, 400, 3), 255, np.uint8)
+    half[:90, :90] = noise(90, 90)
+    for pixels in (half, np.full((300, 300), 7, np.uint8)):
+        content = saved(Image.fromarray(pixels), "JPEG", quality=quality, optimize=optimize).getvalue()
+        channels = 3 if pixels.ndim == 3 else 1
+        decode(io.BytesIO(content + bytes(500)), Target(32, 32, channels))
+
+
+def test_zeros_in_the_head_of_a_jpeg_are_no_damage():
+    exif = Image.Exif()
+    exif[0x010E] = "\0" * 400
+    decode(saved(Image.fromarray(noise(64, 64)), "JPEG", exif=exif), Target(32, 32, 3))

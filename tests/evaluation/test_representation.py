@@ -29,7 +29,7 @@ def test_all_that_is_compared(little_digits, tmp_path):
     run = tacit.fit("classifier", little_digits, out=tmp_path / "run", steps=2, features=12, net="mlp", width=9)
     state = torch.get_rng_state()
     case = case_of(run)
-    found = {(m.name, m.of): m for m in representation.ask(case)}
+    found = {(m.name, m.of): m for m in [*representation.ask(case), *representation.ask_baselines(case)]}
     assert torch.equal(torch.get_rng_state(), state)
     for name in ("linear probe accuracy", "kNN accuracy"):
         whole = {of for n, of in found if n == name and "label" not in of}
@@ -46,7 +46,7 @@ def test_all_that_is_compared(little_digits, tmp_path):
 def test_probe_of_the_representation_is_the_probe_of_its_features(little_digits, tmp_path):
     run = tacit.fit("pca", little_digits, latent=5, out=tmp_path / "run")
     case = case_of(run)
-    found = {(m.name, m.of): m.value for m in representation.ask(case)}
+    found = {(m.name, m.of): m.value for m in [*representation.ask(case), *representation.ask_baselines(case)]}
     assert not any(of.startswith("random weights") for _, of in found)  # it has none
     scaled = standardised(Features(run.encode(case.train), case.train.label, run.encode(case.test), case.test.label))
     strength = chosen_strength(scaled.train, scaled.train_label)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from tacit.catalog import CATALOG, WORDS, Row
 from tacit.cli.config import method_of
 from tacit.cli.options import TRUST, Option
-from tacit.cli.output import Say, check_free, place, write_arrays, write_table
+from tacit.cli.output import Say, check_free, place, write_arrays
 from tacit.cli.parser import Call, Usage
 from tacit.cli.signatures import keyword_options
 from tacit.errors import CapabilityError
@@ -128,7 +128,7 @@ def sides(data: Data, call: Call) -> list[str]:
 
 def table_place(run: Run, call: Call, stem: str) -> tuple[Path, Path]:
     """Returns where a table goes, and the picture beside it."""
-    table = place(call["out"], run.path / "samples", stem, ".csv", overwrite=call["overwrite"])
+    table = place(call["out"], run.path / "samples", stem, ".csv", ".parquet", overwrite=call["overwrite"])
     check_free(table.with_suffix(".png"), overwrite=call["overwrite"])
     return table, table.with_suffix(".png")
 
@@ -143,8 +143,8 @@ def write_samples(run: Run, x: Tensor, stem: str, call: Call, *, each: bool = Fa
         call: Says where to.
         each: Whether each image becomes a file of its own, too.
     """
-    suffix = {"image": ".png", "table": ".csv"}.get(run.spec.kind, ".npz")
-    path = place(call["out"], run.path / "samples", stem, suffix, overwrite=call["overwrite"])
+    suffixes = {"image": (".png",), "table": (".csv", ".parquet")}.get(run.spec.kind, (".npz",))
+    path = place(call["out"], run.path / "samples", stem, *suffixes, overwrite=call["overwrite"])
     if run.spec.kind == "image":
         from tacit.pictures.grid import grid, save
 
@@ -154,6 +154,7 @@ def write_samples(run: Run, x: Tensor, stem: str, call: Call, *, each: bool = Fa
         return [save(grid(x), path), *singles]
     if run.spec.kind == "table":
         from tacit.data.coding import decode
+        from tacit.runs.tables import write_table
 
         write_table(path, decode(x, run.spec))
         return [path]

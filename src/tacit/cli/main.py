@@ -21,6 +21,8 @@ from tacit.errors import OptionError, TacitError, did_you_mean
 __all__ = ["VERBS", "main"]
 
 VERBS: Mapping[str, str] = {
+    "data": "shows what is in a source, before anything is fitted",
+    "study": "finds out what is in data: the panel of methods, one report",
     "fit": "fits a method to data, or to what another run makes of its data",
     "sample": "makes new samples",
     "encode": "represents samples as latents",

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tacit.errors import OptionError, RunError
 from tacit.runs.folder import write_atomically
 
-__all__ = ["SUFFIXES", "Say", "aligned", "check_free", "place", "write_arrays", "write_table"]
+__all__ = ["SUFFIXES", "Say", "aligned", "check_free", "place", "write_arrays"]
 
 Say = Callable[[str], None]
 """Shows a line to a person."""
 
-SUFFIXES = (".csv", ".npz", ".png")
+SUFFIXES = (".csv", ".npz", ".parquet", ".png")
 FILE = re.compile(r"\.[A-Za-z]\w{1,4}$")  # how a file's name ends
 OURS = re.compile(r"-\d{4}\.")  # what numbered files of ours have in their names
 
@@ -32,7 +32,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
-def place(out: str | None, home: Path, stem: str, suffix: str, *, overwrite: bool = False) -> Path:
+def place(out: str | None, home: Path, stem: str, suffix: str, *others: str, overwrite: bool = False) -> Path:
     """Returns the file to write: `out` itself where it is a file's name, else the next number in a folder.
 
     Arguments:
@@ -40,6 +40,7 @@ def place(out: str | None, home: Path, stem: str, suffix: str, *, overwrite: boo
         home: The folder where nothing else is asked for.
         stem: What a numbered file's name begins with.
         suffix: What it ends with.
+        others: What else `out` may end with.
         overwrite: Whether a file at `out` may be replaced.
 
     Raises:
@@ -48,8 +49,8 @@ def place(out: str | None, home: Path, stem: str, suffix: str, *, overwrite: boo
     """
     if out is not None and FILE.search(out) and not Path(out).is_dir():
         path = Path(out)
-        if path.suffix.lower() != suffix:
-            raise OptionError(f"what comes here is written as {suffix}; -o names {out}")
+        if path.suffix.lower() not in (suffix, *others):
+            raise OptionError(f"what comes here is written as {' or '.join((suffix, *others))}; -o names {out}")
         check_free(path, overwrite=overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -77,16 +78,3 @@ def write_arrays(path: Path, **arrays: Any) -> None:
 
     with write_atomically(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
-
-
-def write_table(path: Path, columns: Mapping[str, Any]) -> None:
-    """Writes columns of equal length, numbers or words, to a .csv file."""
-    import numpy as np
-
-    from tacit.data.sheets import write_csv
-
-    def plain(column: Any) -> Any:
-        return np.array(column, dtype=object) if isinstance(column, list) else np.asarray(column)
-
-    with write_atomically(path) as temporary:
-        write_csv(temporary, {name: plain(column) for name, column in columns.items()})

@@ -22,12 +22,12 @@ from torch import Tensor
 
 from tacit.errors import DataError
 
-__all__ = ["Rows", "Stored", "cache_folder", "load", "remembered", "store"]
+__all__ = ["Rows", "Stored", "cache_bytes", "cache_folder", "load", "remembered", "store"]
 
 Array = np.ndarray[Any, Any]
 Stored = tuple[Tensor, dict[str, Any]]
 
-FORMAT = 1  # of what lies on the disk; another number makes every older entry unknown
+FORMAT = 2  # of what lies on the disk; another number makes every older entry unknown
 STALE = 24 * 3600  # seconds after which something half written was left by a process that died
 CHUNK = 64 << 20  # bytes
 
@@ -36,6 +36,15 @@ def cache_folder() -> Path:
     """Returns where decoded sources are kept: ``$TACIT_CACHE``, else ``~/.cache/tacit``."""
     given = os.environ.get("TACIT_CACHE")
     return Path(given).expanduser() if given else Path.home() / ".cache" / "tacit"
+
+
+def cache_bytes() -> int:
+    """Returns the size of all that is kept there."""
+    total = 0
+    for path in cache_folder().rglob("*"):
+        with contextlib.suppress(OSError):  # another process may just have removed it
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def load(key: Mapping[str, Any]) -> Stored | None:

@@ -20,6 +20,13 @@ Array = np.ndarray[Any, Any]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")  # no decoder beyond these ever runs
 GREY = ("1", "L", "LA", "La", "I", "F")
+MODES = {
+    "1": "black and white", "L": "grey", "LA": "grey with alpha", "La": "grey with alpha", "I": "32-bit grey",
+    "F": "float grey", "P": "palette", "PA": "palette with alpha", "RGB": "rgb", "RGBA": "rgb with alpha",
+    "RGBa": "rgb with alpha", "RGBX": "rgb", "CMYK": "cmyk", "YCbCr": "ycbcr", "LAB": "lab",
+}  # Pillow's name -> ours
+END_OF_BLOCK = 0x00
+ZEROS = bytes(32)  # more in a row than any coefficients make
 DRAFT = 2  # a JPEG is decoded at no less than this many times the wanted size: the filter does the rest
 FLIPS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,6 +49,7 @@ class Header(NamedTuple):
         deep: Whether its values are finer than 8 bits.
         frames: Whether there is more than one frame, of which the first is read.
         date: When it was taken as ``YYYY:MM:DD hh:mm:ss``, or "".
+        mode: How its pixels lie in the file, in words: grey, 16-bit grey, rgb with alpha, palette, cmyk.
     """
 
     width: int
@@ -50,6 +58,7 @@ class Header(NamedTuple):
     deep: bool
     frames: bool
     date: str
+    mode: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ def read_header(file: BinaryIO) -> Header:
         deep = image.mode in ("I", "F") or image.mode.startswith("I;16") or ";16" in _raw_mode(image)
         grey = image.mode in GREY or image.mode.startswith("I;16")
         many = image.format in ("GIF", "WEBP", "PNG", "TIFF") and bool(getattr(image, "is_animated", False))
-        return Header(width, height, grey, deep, many, _date(image))
+        return Header(width, height, grey, deep, many, _date(image), _mode(image))
 
 
 def decode(file: BinaryIO, target: Target) -> Array:
@@ -115,6 +124,8 @@ def decode(file: BinaryIO, target: Target) -> Array:
         wanted = (target.width, target.height) if turn < 5 else (target.height, target.width)
         image.draft(None, (DRAFT * wanted[0], DRAFT * wanted[1]))
         image.load()
+        if image.format == "JPEG" and "progressive" not in image.info and _overwritten(_content(file)):
+            raise DataError("damaged (a stretch of it is zeros)")
         turn = _orientation(image)  # a TIFF is upright now
         plain = _flat(image, target)
         plain = plain.transpose(FLIPS[turn]) if turn in FLIPS else plain
@@ -137,6 +148,16 @@ def _raw_mode(image: Image.Image) -> str:
     """Returns how the pixels lie in the file: ``RGB;16B`` is read as 8 bits by Pillow."""
     tiles = getattr(image, "tile", None)
     return str(tiles[0][3]) if tiles else ""
+
+
+def _mode(image: Image.Image) -> str:
+    """Returns how the pixels lie in the file, in words."""
+    if image.mode.startswith("I;16") or image.mode == "I" and ";16" in _raw_mode(image):
+        return "16-bit grey"
+    name = MODES.get(image.mode, image.mode)
+    if ";16" in _raw_mode(image):
+        return f"16-bit {name}"
+    return f"{name} with alpha" if "transparency" in image.info and "alpha" not in name else name
 
 
 def _orientation(image: Image.Image) -> int:
@@ -237,6 +258,43 @@ def _reasoned(file: BinaryIO) -> Iterator[None]:
     except Exception as error:  # decoders meet damaged bytes with errors of every type
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError("truncated" if "truncated" in reason.lower() else f"damaged ({reason})") from error
+
+
+def _content(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _overwritten(jpeg: bytes) -> bool:
+    """Returns whether a stretch of a baseline JPEG's pixels is zeros, over which its decoder goes on in silence.
+
+    Zeros are the code of the first symbol of each Huffman table. Only where that is the end of a block in all of them,
+    as in flat pictures, may they stand in a row; elsewhere they are coefficient after coefficient of -1.
+
+    Arguments:
+        jpeg: All of the file.
+
+    References:
+        ITU-T T.81 (1992), annexes B and F.
+    """
+    place, first = 2, set[int]()
+    while place + 4 <= len(jpeg) and jpeg[place + 1] != 0xDA:  # up to the start of the scan
+        stop = place + 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+        if jpeg[place + 1] == 0xC4:
+            first |= _first_symbols(jpeg[place + 4 : stop])
+        place = stop if stop > place + 2 else place + 1
+    end = jpeg.find(b"\xff\xd9", place)
+    return first != {END_OF_BLOCK} and jpeg.find(ZEROS, place, end if end > 0 else len(jpeg)) > 0
+
+
+def _first_symbols(tables: bytes) -> set[int]:
+    """Returns the symbol whose code is zeros in each table for coefficients beyond the mean, of those in a segment."""
+    found, place = set[int](), 0
+    while place + 17 < len(tables):
+        if tables[place] >> 4:
+            found.add(tables[place + 17])
+        place += 17 + sum(tables[place + 1 : place + 17])
+    return found
 
 
 def _first_bytes(file: BinaryIO) -> str:

@@ -31,7 +31,7 @@ from tacit.data.tables import read_table
 from tacit.errors import DataError, OptionError, did_you_mean
 from tacit.protocol import Spec
 
-__all__ = ["MODALITIES", "Modality", "modality_of", "open_source"]
+__all__ = ["MODALITIES", "Modality", "modality_of", "open_source", "word"]
 
 DEFAULT = ReadOptions()
 MANY = 5_000  # images in memory beyond which the search for near duplicates is worth remembering
@@ -112,7 +112,7 @@ def _read(source: Any, options: ReadOptions, like: Spec | None, say: Say) -> Rea
     if not path.exists():
         raise _missing(name, path)
     read = _read_path(path, options, like, say)
-    return replace(read, source=name, raw=replace(read.raw, name=_word(path)))
+    return replace(read, source=name, raw=replace(read.raw, name=word(path)))
 
 
 def _read_path(path: Path, options: ReadOptions, like: Spec | None, say: Say) -> Read:
@@ -171,7 +171,7 @@ def _sized(options: ReadOptions, like: Spec | None) -> ReadOptions:
     return replace(options, size=like.shape[1], colour="rgb" if like.shape[0] == 3 else "grey")
 
 
-def _word(path: Path) -> str:
+def word(path: Path) -> str:
     """Returns a short word for a path, for run directories."""
     name = path.resolve().name
     suffix = next((s for s in ARCHIVES if name.lower().endswith(s)), path.suffix)

@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 OWN_SIZE = 64  # images keep their size up to here, and are brought here beyond
 THREADS = min(16, 1 + (os.cpu_count() or 1))
-COLUMNS = ("bytes", "width", "height")
+COLUMNS = ("bytes", "width", "height", "mode")
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,8 @@ def _make(place: Place, wanted: Wanted, options: ReadOptions, say: Say, folder: 
     lost = [[entries[i].id, reason] for i, reason in sorted(failed.items())]
     return {
         "ids": ids, "bytes": [entries[i].size for i in order], "width": [h.width for h in kept],
-        "height": [h.height for h in kept], "date": dates if any(dates) else [], "notes": notes,
+        "height": [h.height for h in kept], "mode": [h.mode for h in kept], "date": dates if any(dates) else [],
+        "notes": notes,
         "skipped": [[s.name, s.reason] for s in place.skipped] + lost,
         "fingerprint": fingerprint("image", str(target), ids, [marks[i] for i in order]),
     }

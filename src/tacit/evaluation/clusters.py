@@ -1,4 +1,4 @@
-"""Do a run's clusters match the labels, and would they come out again?"""
+"""Do a run's clusters match the labels, would they come out again, and what are they beside meaning?"""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tacit.evaluation.case import Case, drawn, known_labels, labelled
 from tacit.evaluation.intervals import bootstrap, ends, mean_interval
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.refitting import SAMPLES, inputs, on_parents, refitted
+from tacit.evaluation.shortcuts import factors_beside_labels, group_shares
 from tacit.protocol import Fitted
 
 __all__ = ["adjusted_rand", "agreement", "ask", "normalised_information", "purity"]
@@ -27,7 +28,7 @@ TIMES = 200  # bootstrap draws of what takes all samples together
 
 
 def ask(case: Case) -> Iterator[Measure]:
-    """Yields how clusters are used, how they match labels, how far apart they lie, and whether they come out again.
+    """Yields how clusters are used, how they match labels, what explains them, and whether they come out again.
 
     Raises:
         DataError: If there are too few clusters for a silhouette, after all other answers.
@@ -39,6 +40,7 @@ def ask(case: Case) -> Iterator[Measure]:
     count = len(group[group >= 0].unique())
     if count > 1:
         yield from silhouette(case)
+        yield from shortcuts(case)
     if isinstance(case.run.method, Fitted):
         yield from stability(case)
     if count < 2:
@@ -95,6 +97,13 @@ def silhouette(case: Case) -> Iterator[Measure]:
                   f"and b to the next cluster, from -1 to 1, by Euclidean distance of {seen}; mean over {len(rows):,} "
                   f"drawn from {case.names[1]} that are in a cluster; 95 % interval by the bootstrap over samples.",
                   low=low, high=high, better="higher")
+
+
+def shortcuts(case: Case) -> Iterator[Measure]:
+    """Yields how much of the clusters is explained by what is known of samples beside their meaning."""
+    part = drawn(case.train, torch.arange(len(case.train)), COMPARED, case.seed)
+    whom = f"{len(part):,} of {case.names[0]}" if len(part) < len(case.train) else case.names[0]
+    yield from group_shares(case.run.assign(part), factors_beside_labels(part), whom, seed=case.seed)
 
 
 def stability(case: Case) -> Iterator[Measure]:

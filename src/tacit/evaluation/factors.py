@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,25 +17,29 @@ from tacit.data.pixels import LUMA
 from tacit.functional.explained import quantile_groups, share_explained
 from tacit.functional.jackknife import groups, jackknife_interval
 
-__all__ = ["Explained", "explained", "factors_of"]
+__all__ = ["Array", "Explained", "explained", "factors_of", "grouped"]
 
 Array = np.ndarray[Any, Any]
 Explained = tuple[float, float, float]
+Share = Callable[[Tensor, Tensor], float]
 
 BATCH = 1_024
 PER_GROUP = 5  # samples of a group, on average, below which nothing can be said of a factor
 FORMS = ("%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y")
 
 
-def explained(axis: Tensor, factors: Mapping[str, Array], *, seed: int = 0) -> dict[str, Explained]:
-    """Returns how much of a quantity each factor explains by itself, with a 95 % interval.
+def explained(
+    values: Tensor, factors: Mapping[str, Array], *, share: Share = share_explained, seed: int = 0
+) -> dict[str, Explained]:
+    """Returns how much of something each factor explains by itself, with a 95 % interval.
 
-    Numbers and dates are cut into ten groups of equal size, words are groups: no form of the relation is assumed. The
-    share of variance between groups is corrected so that noise has 0 on average.
+    Numbers and dates are cut into ten groups of equal size, words are groups: no form of the relation is assumed.
 
     Arguments:
-        axis: The quantity, shape (N,).
+        values: What is to be explained, N of it: a quantity (N,), a map (N, 2), a grouping int64 (N,).
         factors: Numbers or words, N for each name, as `factors_of` gives them.
+        share: How much of it lies between groups, int64 (N,), corrected so that noise has 0 on average:
+            `share_explained` of a quantity, `largest_share` of a map, `groups_explained` of a grouping.
         seed: Of the groups that the jackknife leaves out.
 
     Returns:
@@ -52,9 +56,9 @@ def explained(axis: Tensor, factors: Mapping[str, Array], *, seed: int = 0) -> d
         group = grouped(factor)
         if not 1 < len(group.unique()) <= len(group) / PER_GROUP:
             continue
-        value = share_explained(axis, group)
-        rest = [left_out(len(axis), part) for part in groups(len(axis), seed=seed)]
-        without = torch.tensor([share_explained(axis[i], group[i]) for i in rest], dtype=torch.float64)
+        value = share(values, group)
+        rest = [left_out(len(values), part) for part in groups(len(values), seed=seed)]
+        without = torch.tensor([share(values[i], group[i]) for i in rest], dtype=torch.float64)
         if math.isfinite(value) and without.isfinite().all():
             low, high = jackknife_interval(value, without)
             found[name] = (value, low, min(high, 1.0))

@@ -1,4 +1,4 @@
-"""Whether a map keeps neighbours, and what its axes show."""
+"""Whether a map keeps neighbours, and what it shows beside meaning."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from tacit.data.dataset import Data
 from tacit.errors import DataError
 from tacit.evaluation.case import Case, drawn
-from tacit.evaluation.factors import explained, factors_of
 from tacit.evaluation.intervals import mean_interval
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.refitting import inputs
+from tacit.evaluation.shortcuts import factors_beside_labels, map_shares
 from tacit.functional.rankings import kept_neighbours, ranks, trustworthiness
 
 __all__ = ["ask"]
@@ -24,7 +24,7 @@ LEAST = 8  # samples that have any neighbours to speak of
 
 
 def ask(case: Case) -> Iterator[Measure]:
-    """Measures the neighbourhoods of held-out samples on the map, and what explains its axes.
+    """Measures the neighbourhoods of held-out samples on the map, and what explains the map.
 
     Raises:
         DataError: If there are too few samples.
@@ -32,7 +32,8 @@ def ask(case: Case) -> Iterator[Measure]:
     if len(case.test) < LEAST:
         raise DataError(f"there are {case.names[1]}; a map is measured on {LEAST} or more; fit with a greater --split")
     yield from neighbourhoods(case, *some(case.test, case.names[1], case.seed))
-    yield from axes(case, *some(case.train, case.names[0], case.seed))
+    seen, words = some(case.train, case.names[0], case.seed)
+    yield from map_shares(case.run.embed(seen), factors_beside_labels(seen), words, seed=case.seed)
 
 
 def some(data: Data, words: str, seed: int) -> tuple[Data, str]:
@@ -59,17 +60,3 @@ def neighbourhoods(case: Case, few: Data, whom: str) -> Iterator[Measure]:
         value, low, high = mean_interval(values, seed=case.seed)
         unit = "share" if name == "neighbours kept" else ""
         yield Measure(QUESTION, name, value, f"{words}; {setting}", low=low, high=high, unit=unit, better="higher")
-
-
-def axes(case: Case, few: Data, whom: str) -> Iterator[Measure]:
-    """Measures how much of each axis is explained by what is known of samples beside their meaning."""
-    factors = factors_of(few)
-    for number, axis in enumerate(case.run.embed(few).unbind(1), 1):
-        for name, (value, low, high) in explained(axis, factors, seed=case.seed).items():
-            yield Measure(
-                QUESTION, f"explained by {name}", value,
-                f"Share of the variance of axis {number} between samples of equal {name}, or between tenths of them "
-                f"where it is a number of many values, over {whom}; corrected so that chance has 0 on "
-                "average. Interval: jackknife over 20 groups of samples.",
-                of=f"axis {number}", low=low, high=high, unit="share",
-            )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tacit.errors import OptionError, did_you_mean
-from tacit.evaluation import anomaly, clusters, likelihood, maps, reconstruction, representation, samples
+from tacit.evaluation import anomaly, clusters, likelihood, maps, recognition, reconstruction, representation, samples
 from tacit.evaluation.case import Case
 from tacit.evaluation.measure import Measure
 
@@ -38,7 +38,11 @@ QUESTIONS = (
     Question("clusters", "Clusters", "Do its clusters match the labels, and would they come out again?", clusters.ask),
     Question("anomaly", "Scores", "Does it find samples that do not belong?", anomaly.ask),
     Question("maps", "Embeds", "Does the map keep neighbours, and what do its axes show?", maps.ask),
+    Question("recognition", "Encodes", "Does its representation know a sample again that was changed a little?",
+             recognition.ask),
     Question("representation", "Encodes", "How much of the labels does its representation hold?", representation.ask),
+    Question("baselines", "Encodes", "How much of the labels is held by what needs no learning, and by its layers?",
+             representation.ask_baselines),
 )
 """Every question, quick ones first."""
 

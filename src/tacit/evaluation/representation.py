@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 
@@ -29,9 +30,9 @@ from tacit.evaluation.untrained import has_training, untrained
 from tacit.functional.principal import principal_axes
 from tacit.runs.run import Run
 
-__all__ = ["ask", "flat", "projected"]
+__all__ = ["ask", "ask_baselines", "flat", "projected"]
 
-NAME = "representation"
+NAME, BASELINES = "representation", "baselines"
 WIDEST = 4_096  # values that a probe sees of a sample, at most
 WIDE = 1_024  # values of a map from which on it is averaged over places
 SIDE = 4  # places of such a map along each side
@@ -45,21 +46,40 @@ PIECE = 512  # samples that are encoded before their maps are averaged
 
 
 def ask(case: Case) -> Iterator[Measure]:
-    """Yields probes of the representation, of the data as they are, of PCA, of each layer, and of the net untrained.
+    """Yields probes of the representation.
+
+    Raises:
+        DataError: If there are no labels to probe for.
+    """
+    check_labelled(case)
+    yield from probes(case, encoded(case.run, case), "", COUNTS, f"what {case.run.method_name} encodes samples as")
+
+
+def ask_baselines(case: Case) -> Iterator[Measure]:
+    """Yields probes of the data as they are, of PCA, of each layer, and of the net untrained.
 
     Raises:
         DataError: If there are no labels to probe for.
         CapabilityError: If the net cannot be built again untrained, after all other answers.
     """
+    check_labelled(case)
+    for measure in baselines(case):
+        yield dataclasses.replace(measure, question=BASELINES)
+
+
+def check_labelled(case: Case) -> None:
+    """Raises `DataError` if there are no labels to probe for."""
     if not labelled(case):
         raise DataError("a probe needs labels of at least two classes, among training samples and among those asked "
                         "of; --labels names them when a run is fitted")
-    run = case.run
-    own, plain = encoded(run, case), raw(case)
-    yield from probes(case, own, "", COUNTS, f"what {run.method_name} encodes samples as")
+
+
+def baselines(case: Case) -> Iterator[Measure]:
+    """Yields probes of all that a representation is compared with."""
+    run, plain = case.run, raw(case)
     name = "pixels" if run.spec.kind == "image" else "values"
     yield from probes(case, plain, name, COUNTS, f"the {name} of samples" if not run.spec.codes else "counts of codes")
-    count = min(AXES, own.train.shape[1], plain.train.shape[1], len(plain.train) - 1)
+    count = min(AXES, encoded(run, case).train.shape[1], plain.train.shape[1], len(plain.train) - 1)
     axes = projected(standardised(plain), count, case.seed)
     what = f"the principal components of the {name}, of which each had mean 0 and standard deviation 1"
     yield from probes(case, axes, "PCA", COUNTS, what, scaled=axes)

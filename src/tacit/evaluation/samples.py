@@ -25,7 +25,7 @@ from tacit.functional.neighbours import nearest
 from tacit.functional.sets import kernel_distance, precision_recall
 from tacit.protocol import Spec
 
-__all__ = ["ask"]
+__all__ = ["NEAREST", "ask", "features_of", "pixels"]
 
 QUESTION = "samples"
 MOST = 5_000  # samples that are made

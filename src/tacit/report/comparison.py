@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
-from PIL import Image
 
 from tacit.evaluation.compare import Comparison, Line
 from tacit.evaluation.questions import QUESTIONS
+from tacit.report.media import picture
 from tacit.runs.folder import write_atomically
 
 __all__ = ["write_page"]
 
 PICTURES = {"samples": "samples", "reconstructions": "reconstructions", "map": "map", "clusters": "clusters",
             "strangest": "strangest samples"}
-WIDEST = 900  # pixels of a picture on the page
 
 
 @dataclass(frozen=True)
@@ -83,16 +80,3 @@ def marks(line: Line) -> list[Mark | None]:
         None if m is None else Mark(place(m.value), place(m.span[0]), place(m.span[1]), i in line.best)
         for i, m in enumerate(line.measures)
     ]
-
-
-def picture(path: Path) -> str | None:
-    """Returns a picture as a data URL, no wider than the page needs it; None where there is none."""
-    if not path.is_file():
-        return None
-    with Image.open(path) as image:
-        shown = image.convert("RGB")
-    if shown.width > WIDEST:
-        shown = shown.resize((WIDEST, round(shown.height * WIDEST / shown.width)), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    shown.save(buffer, "WEBP", quality=88)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -75,7 +75,8 @@ def ended_by_signal(title: str) -> Iterator[None]:
     """Ends the block at SIGINT or SIGTERM, as soon as the library is back in Python."""
 
     def end(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(f"interrupted; {title} is fitted at one stroke, so that nothing of it is saved")
+        raise Interrupted(f"interrupted; {title} is fitted at one stroke, so that nothing of it is saved",
+                          final=number == signal.SIGTERM)
 
     with handled(end, signal.SIGINT, signal.SIGTERM):
         yield

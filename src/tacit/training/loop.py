@@ -173,7 +173,7 @@ class Training:
                     self.save()
                 if stopping:
                     raise Interrupted(f"interrupted after step {self.tally.step:,} and saved; continue with: "
-                                      f"tacit fit --resume {self.folder}")
+                                      f"tacit fit --resume {self.folder}", final=self.stop.final)
                 if overdue:
                     ended = "minutes"
                     break

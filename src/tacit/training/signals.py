@@ -41,13 +41,13 @@ class Stop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.requested = False
+        self.requested = self.final = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Notes the first signal, and ends at once at the second."""
         if self.requested:
-            raise Interrupted(f"left at once, without saving; {self.folder} is as it was last saved")
-        self.requested = True
+            raise Interrupted(f"left at once, without saving; {self.folder} is as it was last saved", final=True)
+        self.requested, self.final = True, number == signal.SIGTERM
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:

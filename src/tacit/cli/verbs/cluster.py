@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tacit.cli.asking import ask, asked_data, opened, sides, table_place
 from tacit.cli.options import Option
-from tacit.cli.output import Say, write_table
+from tacit.cli.output import Say
 from tacit.cli.parser import Call, Usage
 
 if TYPE_CHECKING:
@@ -24,20 +24,22 @@ OPTIONS = (Option("exemplars", int, 12, "Images shown of each cluster.", "cluste
 
 def usage(words: Sequence[str]) -> Usage:
     """Returns how the verb is called."""
-    about = "Puts samples into groups. Writes a table of id, cluster and split, and a picture of each group's\n" \
-            "exemplars: its least strange images where the run can score, else the first ones."
+    about = "Puts samples into groups. Writes a table of id, path, split and cluster, and a picture of each\n" \
+            "group's exemplars: its least strange images where the run can score, else the first ones."
     return ask("cluster", about, "Clusters", words, options=OPTIONS)
 
 
 def run(call: Call, say: Say) -> None:
     """Says how large each group is, writes all groups and says where they are."""
+    from tacit.runs.tables import about_samples, write_table
+
     asked = opened(call, "Clusters")
     data = asked_data(asked, call, say)
     groups = asked.assign(data)
     for group, count in zip(*(t.tolist() for t in groups.unique(return_counts=True)), strict=True):
         say(f"{name(group):>12}  {count:8d}  {count / len(groups):6.1%}")
     table, picture = table_place(asked, call, "clusters")
-    write_table(table, {"id": list(data.ids), "cluster": groups.double(), "split": sides(data, call)})
+    write_table(table, about_samples(data, sides(data, call)) | {"cluster": groups})
     for path in (table, *drawn(asked, data, groups, call["exemplars"], picture)):
         say(f"wrote {path}")
 

@@ -22,7 +22,7 @@ OPTIONS = (
            "network, the folder of a run that encodes, or a file of Inception weights.", "questions",
            metavar="random|RUN|FILE"),
     Option("only", tuple[str, ...], (), "Only these questions: reconstruction, likelihood, samples, clusters, anomaly, "
-           "maps, representation.", "questions", metavar="NAME,..."),
+           "maps, recognition, representation, baselines.", "questions", metavar="NAME,..."),
     Option("device", Literal["auto", "cpu", "cuda", "mps"], "auto", "Where to compute.", "output"),
     TRUST,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tacit.cli.asking import ask, asked_data, opened, sides, table_place
 from tacit.cli.options import Option
-from tacit.cli.output import Say, write_table
+from tacit.cli.output import Say
 from tacit.cli.parser import Call, Usage
 
 if TYPE_CHECKING:
@@ -23,12 +23,15 @@ OPTIONS = (Option("top", int, 20, "How many of the strangest are shown.", "score
 
 def usage(words: Sequence[str]) -> Usage:
     """Returns how the verb is called."""
-    about = "Scores samples: higher is stranger. Writes a table of id, score and split, and a picture of the strangest."
+    about = "Scores samples: higher is stranger. Writes a table of id, path, split and strangeness, and a " \
+            "picture of the strangest."
     return ask("score", about, "Scores", words, options=OPTIONS)
 
 
 def run(call: Call, say: Say) -> None:
     """Says the strangest samples, writes all scores and says where they are."""
+    from tacit.runs.tables import about_samples, write_table
+
     asked = opened(call, "Scores")
     data = asked_data(asked, call, say)
     scores = asked.score(data)
@@ -37,10 +40,9 @@ def run(call: Call, say: Say) -> None:
     for i in first.tolist():
         say(f"{scores[i].item():12.6g}  {data.ids[i]}")
     table, picture = table_place(asked, call, "scores")
-    ranked, split = order.tolist(), sides(data, call)
-    write_table(table, {
-        "id": [data.ids[i] for i in ranked], "score": scores[order].double(), "split": [split[i] for i in ranked],
-    })
+    split = sides(data, call)
+    ranked = about_samples(data.take(order), [split[i] for i in order.tolist()])
+    write_table(table, ranked | {"strangeness": scores[order].double()})
     for path in (table, drawn(data, scores, first, picture)):
         say(f"wrote {path}")
 

@@ -1,0 +1,404 @@
+"""A study: the panel's methods one after the other, under one budget, and a report after each."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import shlex
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Never
+
+from tacit.catalog import method_class, row
+from tacit.data.builtin import BUILTIN
+from tacit.data.dataset import IN_MEMORY, Data
+from tacit.data.facts import facts_of
+from tacit.data.open import open_source, word
+from tacit.data.options import ReadOptions, flag
+from tacit.errors import DataError, Interrupted, OptionError, RunError, TacitError
+from tacit.evaluation.counting import Counted, count_clusters
+from tacit.evaluation.evaluate import FILE as EVALUATION
+from tacit.evaluation.evaluate import Evaluation, evaluate
+from tacit.evaluation.measure import Measure
+from tacit.evaluation.questions import QUESTIONS
+from tacit.functional.draws import some
+from tacit.runs.fitting import fit
+from tacit.runs.fitting import resume as resume_run
+from tacit.runs.folder import is_run
+from tacit.runs.loading import load
+from tacit.runs.log import Log
+from tacit.runs.run import Run
+from tacit.study.journal import Journal, is_study
+from tacit.study.panel import FIRST, Plan, panel, plan_of
+from tacit.study.result import Member, StudyResult
+from tacit.study.samples import write_samples
+from tacit.study.scenes import Scenes
+from tacit.study.verdicts import best_representation, judged
+from tacit.training.signals import handled
+
+__all__ = ["conduct", "place_of"]
+
+Say = Callable[[str], None]
+Publish = Callable[[StudyResult], None]
+
+TOGETHER = 3.0  # seconds within which a second signal ends the study, and not only the next method
+LEAST = 3.0  # seconds of training that are worth a start
+COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # of clusters that are looked at
+LOOKED = 2_000  # samples that are looked at for that
+SAMPLES = {3.0: 1_000, 10.0: 2_000}  # measured on, up to so many minutes
+MOST = 5_000  # measured on with more time
+OVERHEAD = 0.03  # of the budget that looking at a member takes, before one was looked at
+
+
+def conduct(
+    source: Any,
+    *,
+    minutes: float = 10.0,
+    methods: Sequence[str] = (),
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    add: Sequence[str] = (),
+    overwrite: bool = False,
+    seed: int = 0,
+    command: str = "",
+    publish: Publish = lambda _: None,
+    say: Say = lambda _: None,
+    **reading: Any,
+) -> StudyResult:
+    """Tries a panel of methods on data, and tells what each found.
+
+    Every method becomes an ordinary run in the study's folder. A method that fails is noted with its reason. One
+    interruption goes on to the next method; two end the study, with everything kept.
+
+    Arguments:
+        source: What `tacit.open_data` takes; or, to go on with a study, its folder.
+        minutes: The budget. A study that goes on gets as many again.
+        methods: Those to try, by name; by default a panel chosen by kind of data and budget.
+        out: The study's folder; by default ``runs/study-NAME``.
+        resume: Whether to go on with a study that was ended.
+        add: Methods to add to a study.
+        overwrite: Whether a study at `out` is replaced.
+        seed: Of every run and every draw.
+        command: The command line, for the record.
+        publish: Called with the result after each method.
+        say: Called with each line for a person.
+        reading: How the data are read, options of `ReadOptions`.
+
+    Returns:
+        What was found.
+
+    Raises:
+        UserError: If the data, an option or the folder do not allow it.
+
+    Example:
+        >>> import tempfile
+        >>> found = conduct("digits", minutes=0.2, methods=["pca"], out=tempfile.mkdtemp(), limit=200)
+        >>> [m.title for m in found.members]
+        ['pca']
+    """
+    if minutes <= 0:
+        raise OptionError(f"--minutes is {minutes}; it must be above 0")
+    log, folder = Log(say), place_of(source, out)
+    if resume or add:
+        journal, data = reopened(folder, minutes, add, reading, log)
+    else:
+        check_place(folder, overwrite=overwrite)
+        journal, data = begun(source, minutes, methods, seed, command, reading, log)
+        if overwrite and folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        journal.write(folder)
+    log.settle(folder)
+    study = Study(folder, data, journal, minutes, publish, log)
+    with handled(study.interrupt, signal.SIGINT, signal.SIGTERM):
+        return study.go()
+
+
+def place_of(source: Any, out: str | os.PathLike[str] | None) -> Path:
+    """Returns a study's folder: `out`, or the source where it is a study's folder, or one named after the source."""
+    if out is not None:
+        return Path(out)
+    if not isinstance(source, (str, Path)):
+        return Path("runs") / "study-arrays"
+    if is_study(Path(source)):
+        return Path(source)
+    name = str(source)
+    return Path("runs") / f"study-{name if name in BUILTIN else word(Path(name).expanduser())}"
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Raises `RunError` if a study may not be put into a folder."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if is_study(folder) and not overwrite:
+        raise RunError(f"{folder} is a study already; --resume goes on with it, --add METHOD adds to it, --overwrite "
+                       "replaces it, another -o leaves it")
+    if folder.exists() and not is_study(folder):
+        raise RunError(f"{folder} exists and is no study; nothing of it is touched; choose another -o")
+
+
+def begun(source: Any, minutes: float, methods: Sequence[str], seed: int, command: str, reading: dict[str, Any],
+          say: Say) -> tuple[Journal, Data]:
+    """Returns the journal of a new study and its data."""
+    for name in methods:
+        row(name)  # a wrong name is said before the data are read
+    if is_run(source):
+        raise OptionError(f"{source} is a run, and a study is of data: name the run's own source, or fit a method on "
+                          f"the run: tacit fit umap {source}")
+    data = open_source(source, ReadOptions.from_dict(reading), say=say)
+    plans = panel(data.spec.kind, minutes, methods)
+    if not plans:
+        raise DataError(f"{data.source} holds {data.spec}, and no method of the panel takes that; 'tacit methods --for "
+                        f"{data.spec.kind}' lists those that do")
+    members = tuple(member(i, plan) for i, plan in enumerate(plans, 1))
+    return Journal(data.source, data.options, data.fingerprint, minutes, seed, command, plans, members), data
+
+
+def member(number: int, plan: Plan) -> Member:
+    """Returns a member of the panel that was not tried yet."""
+    return Member(f"{number:02d}-{plan.method}", plan.method, plan.seat)
+
+
+def reopened(folder: Path, minutes: float, add: Sequence[str], reading: dict[str, Any], say: Say
+             ) -> tuple[Journal, Data]:
+    """Returns the journal of a study that goes on, longer where methods are added, and its data."""
+    journal = Journal.read(folder)
+    if reading:
+        raise OptionError(f"{flag(next(iter(reading)))} was decided when {folder} was begun; leave it out")
+    if journal.source == IN_MEMORY:
+        raise DataError(f"{folder} studied data that were in memory only; begin again with the data")
+    data = open_source(journal.source, ReadOptions.from_dict(dict(journal.reading)), say=say)
+    if data.fingerprint != journal.fingerprint:
+        raise DataError(f"the source of {folder}, {journal.source}, has changed since the study was begun; restore it, "
+                        "or begin again with --overwrite")
+    plans = tuple(plan_of(row(name), data.spec.kind) for name in add)
+    members = tuple(member(i, plan) for i, plan in enumerate(plans, len(journal.plans) + 1))
+    return dataclasses.replace(journal, plans=journal.plans + plans, members=journal.members + members), data
+
+
+class Study:
+    """A study under way.
+
+    Arguments:
+        folder: Where it lies.
+        data: Its data.
+        journal: How far it is.
+        minutes: The time that it has from now on.
+        publish: Called with the result after each method.
+        say: Takes lines for a person.
+    """
+
+    def __init__(self, folder: Path, data: Data, journal: Journal, minutes: float, publish: Publish, say: Say) -> None:
+        self.folder, self.data, self.journal, self.publish, self.say = folder, data, journal, publish, say
+        self.began = time.perf_counter()
+        self.before = journal.seconds
+        self.deadline = self.began + 60 * minutes
+        self.stopped, self.signalled = False, -TOGETHER
+        self.runs: dict[str, Run] = {}
+        self.overheads: list[float] = []
+        self.numbers: dict[str, Counted] = {}  # of clusters, by member
+        self.facts = facts_of(data)
+        self.scenes = Scenes(data, journal.seed)
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The panel, as far as it is."""
+        return self.journal.members
+
+    @property
+    def left(self) -> float:
+        """Seconds until the budget ends."""
+        return self.deadline - time.perf_counter()
+
+    def interrupt(self, number: int, frame: FrameType | None) -> Never:
+        """Ends what is being done; a method that trains or is fitted sees to itself."""
+        raise Interrupted("interrupted", final=number == signal.SIGTERM)
+
+    def go(self) -> StudyResult:
+        """Tries every member that waits, and returns what all found."""
+        for fact in (f for f in self.facts.lines if f.warning):
+            self.say(f"mind: {fact.name}: {fact.value}")
+        for i in range(len(self.members)):
+            if self.stopped:
+                break
+            self.guarded(i)
+        result = self.result()
+        if self.runs:
+            for path in write_samples(result, self.runs, self.data, self.folder):
+                self.say(f"wrote {path}")
+        self.publish(result)
+        return result
+
+    # One member after the other -------------------------------------------------------------------------------------
+
+    def guarded(self, i: int) -> None:
+        """Tries one member, and notes how it ended: nothing that goes wrong with one ends the study."""
+        try:
+            self.attempt(i)
+        except Interrupted as end:
+            now = time.perf_counter()
+            self.stopped = end.final or now - self.signalled < TOGETHER
+            self.signalled = now
+            if self.members[i].state == "running":
+                self.change(i, state="interrupted", reason=str(end))
+            self.say("interrupted; everything is kept" if self.stopped else
+                     f"interrupted: {self.members[i].name}; going on (interrupt twice to end the study)")
+        except TacitError as error:
+            self.fail(i, str(error))
+        except Exception as error:  # one faulty method must not cost the others
+            self.fail(i, f"{type(error).__name__}: {error}; this is a fault of tacit")
+
+    def fail(self, i: int, reason: str) -> None:
+        """Notes why a member failed."""
+        self.change(i, state="failed", reason=" ".join(reason.split()))
+        self.say(f"{self.members[i].name} failed: {self.members[i].reason}")
+
+    def attempt(self, i: int) -> None:
+        """Fits a member, or loads it if that was done before; looks at it, measures it, publishes."""
+        own, began = self.members[i], time.perf_counter()
+        if own.state in ("failed", "left out"):
+            return
+        if own.state == "done":
+            run = load(str(self.folder / own.name))
+        else:
+            standing = self.standing(self.journal.plans[i])
+            if isinstance(standing, str) or self.left < LEAST:
+                state, reason = ("left out", standing) if isinstance(standing, str) else (
+                    "waiting", "the time was up; --resume goes on")
+                return self.change(i, state=state, reason=reason)
+            run = self.fitted(i, standing)
+        self.runs[own.name] = run
+        fitted = time.perf_counter()
+        self.scenes.look(own.name, run)
+        if not any(m.evaluation for m in self.members):
+            self.publish(self.result())  # the first pictures before the first figures
+        self.measure(i, run)
+        self.overheads.append(time.perf_counter() - fitted)
+        self.say(f"{own.name}: {run.title} in {fitted - began:.0f} s, looked at in {self.overheads[-1]:.0f} s")
+        self.publish(self.result())
+
+    def change(self, i: int, **news: Any) -> None:
+        """Notes news of a member, here and on disk."""
+        members = list(self.members)
+        members[i] = dataclasses.replace(members[i], **news)
+        seconds = self.before + time.perf_counter() - self.began
+        self.journal = dataclasses.replace(self.journal, members=tuple(members), seconds=seconds)
+        self.journal.write(self.folder)
+
+    def standing(self, plan: Plan) -> Run | Data | str:
+        """Returns on what a member is fitted, or why it need not be."""
+        if not plan.on:
+            return self.data
+        first = next((m.name for m in self.members if m.seat == FIRST and m.name in self.runs), None)
+        if plan.on == FIRST:
+            return self.runs[first] if first else self.data
+        best = best_representation(self.members)
+        if best is None:
+            return "no representation was learned to stand on"
+        done = [m for m in self.members if m.seat == plan.seat and m.name in self.runs]
+        if any(self.runs[m.name].parent is self.runs[best] for m in done):
+            return f"the best representation is that of {best}, and {done[0].name} stands on it already"
+        return self.runs[best]
+
+    def fitted(self, i: int, standing: Run | Data) -> Run:
+        """Fits a member, or goes on where it was interrupted."""
+        own, plan = self.members[i], self.journal.plans[i]
+        place, began = self.folder / own.name, time.perf_counter()
+        minutes = self.minutes(i)
+        if own.state in ("interrupted", "running") and (place / "state").is_dir():
+            run = resume_run(place, say=self.aside)
+        else:
+            options: dict[str, Any] = {"minutes": minutes, "seed": self.journal.seed}
+            if "clusters" in inspect.signature(method_class(plan.method)).parameters:
+                options |= self.counted(own.name, standing)
+            command = self.command(plan, standing, options, place)
+            self.change(i, state="running", minutes=minutes if plan.share else None, command=command, reason="")
+            run = fit(plan.method, standing, out=place, overwrite=place.exists(), command=command, say=self.aside,
+                      **options)
+        self.change(i, state="done", title=run.title, reason="", seconds=own.seconds + time.perf_counter() - began)
+        return run
+
+    def aside(self, line: str) -> None:
+        """Says what a member says."""
+        self.say(f"  {line}")
+
+    def minutes(self, i: int) -> float:
+        """Returns the time that a member gets: all that is left, or its share of what training can have."""
+        waiting = [(p, m) for p, m in zip(self.journal.plans[i:], self.members[i:], strict=True)
+                   if m.state not in ("failed", "left out")]
+        plan = waiting[0][0]
+        if not plan.share:
+            return max(self.left, LEAST) / 60
+        fits = [m.seconds for m, p in zip(self.members, self.journal.plans, strict=True)
+                if m.state == "done" and not p.share]
+        each = sum(self.overheads) / len(self.overheads) if self.overheads else OVERHEAD * 60 * self.journal.minutes
+        stroke = max(fits, default=0.0)  # those to come are maps and clusters, not the quickest
+        reserve = each * len(waiting) + stroke * sum(not p.share for p, _ in waiting)
+        share = plan.share / sum(p.share for p, _ in waiting)
+        return max(LEAST, share * (self.left - reserve)) / 60
+
+    def counted(self, name: str, standing: Run | Data) -> dict[str, Any]:
+        """Returns how many clusters there are, as an option; nothing where none can be told apart."""
+        few = self.data.take(some(self.data.training, LOOKED, self.journal.seed))
+        x = standing.encode(few) if isinstance(standing, Run) else few.everything()
+        found = count_clusters(x.flatten(1).float(), COUNTS, seed=self.journal.seed)
+        self.numbers[name] = found
+        self.aside(str(found))
+        return {"clusters": found.chosen} if found.chosen else {}
+
+    def command(self, plan: Plan, standing: Run | Data, options: dict[str, Any], place: Path) -> str:
+        """Returns the command line that fits a member again."""
+        words = ["tacit", "fit", plan.method, str(standing.path) if isinstance(standing, Run) else self.data.source]
+        given = options if plan.share else {k: v for k, v in options.items() if k != "minutes"}
+        reading = {} if isinstance(standing, Run) else self.data.options
+        for name, value in {**reading, **given}.items():
+            if value is True:
+                words.append(flag(name))
+            elif isinstance(value, float):
+                words += [flag(name), f"{value:.3g}"]
+            else:
+                words += [flag(name), ",".join(value) if isinstance(value, (list, tuple)) else str(value)]
+        return shlex.join([*words, "-o", str(place)])
+
+    # What was found -------------------------------------------------------------------------------------------------
+
+    def measure(self, i: int, run: Run) -> None:
+        """Asks a member all that it can answer, unless that was done before."""
+        if (run.path / EVALUATION).is_file() and self.members[i].state == "done" and self.before:
+            found = Evaluation.read(run.path)
+        else:
+            limit = next((n for most, n in SAMPLES.items() if self.journal.minutes <= most), MOST)
+            found = evaluate(run, only=self.questions(i, run), limit=limit, seed=self.journal.seed)
+            counted = self.numbers.get(self.members[i].name)
+            if counted is not None:
+                more = count_measures(counted, f"training samples of {self.data.name}")
+                found = dataclasses.replace(found, measures=(*found.measures, *more))
+                found.write(run.path)
+        self.change(i, evaluation=found)
+
+    def questions(self, i: int, run: Run) -> tuple[str, ...]:
+        """Returns what a member is asked: what it can answer, and what it is compared with only once."""
+        moot = set() if self.members[i].seat == FIRST else {"baselines"}
+        moot |= {"representation", "baselines"} if self.data.label is None else set()
+        return tuple(q.name for q in QUESTIONS if q.capability in run.capabilities and q.name not in moot)
+
+    def result(self) -> StudyResult:
+        """Returns what was found so far."""
+        verdicts = judged(self.members)
+        return StudyResult(
+            name=self.data.name, folder=self.folder, command=self.journal.command, minutes=self.journal.minutes,
+            seconds=self.before + time.perf_counter() - self.began, facts=self.facts, members=self.members,
+            verdicts=verdicts, finished=all(m.state in ("done", "failed", "left out") for m in self.members),
+            **self.scenes.ordered(self.members, self.runs, verdicts),
+        )
+
+
+def count_measures(found: Counted, whom: str) -> tuple[Measure, ...]:
+    """Returns the number of clusters that was chosen, 0 for none, and each number's stability beyond chance."""
+    about = f"{found}. The number whose clusters come out again most surely beyond chance, of those that were tried."
+    return Measure("clusters", "number of clusters", found.chosen or 0, about), *found.measures(whom)

@@ -1,0 +1,81 @@
+"""Which samples a study shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tacit.data.dataset import Data
+from tacit.evaluation.case import drawn
+from tacit.evaluation.factors import factors_of
+from tacit.study.result import Shown
+
+__all__ = ["distinct", "in_range", "shown_of"]
+
+Array = np.ndarray[Any, Any]
+
+SHOWN = 4_000
+
+
+def shown_of(data: Data, most: int = SHOWN, *, seed: int = 0) -> Shown:
+    """Draws the samples that a report can show, with all that is known of them but split and class.
+
+    Arguments:
+        data: All samples.
+        most: Greatest number of them.
+        seed: Of the draw.
+    """
+    shown = drawn(data, torch.arange(len(data)), most, seed)
+    return Shown(shown, len(data), beside_class(factors_of(shown), shown.label))
+
+
+def beside_class(factors: Mapping[str, Array], label: Tensor | None) -> dict[str, Array]:
+    """Returns factors without the split, and without a folder that is nothing but the class.
+
+    Example:
+        >>> factors = {"folder": np.array(["val/cat", "cat", "dog"]), "year": np.array(["1999", "2001", "1999"])}
+        >>> list(beside_class(factors, torch.tensor([0, 0, 1])))
+        ['year']
+    """
+    return {name: values for name, values in factors.items()
+            if name != "split" and not (values.dtype.kind in "OU" and is_class(values, label))}
+
+
+def is_class(words: Array, label: Tensor | None) -> bool:
+    """Returns whether words, or the innermost folders that they name, are other names of two or more classes."""
+    if label is None or len(label.unique()) < 2:
+        return False
+    names = [str(word).rpartition("/")[2] for word in words.tolist()]
+    pairs = set(zip(names, label.tolist(), strict=True))
+    return len(pairs) == len(set(names)) == len(label.unique())
+
+
+def distinct(order: Tensor, twins: Tensor | None, count: int) -> Tensor:
+    """Returns the first positions of an order, of which no two are duplicates of one another.
+
+    Arguments:
+        order: Positions, int64 (n,).
+        twins: As `Data.twins`; None where no duplicates were looked for.
+        count: How many positions to return at most.
+
+    Example:
+        >>> distinct(torch.tensor([2, 0, 1, 3]), torch.tensor([7, 8, 7, 9]), 3)
+        tensor([2, 1, 3])
+    """
+    if twins is None:
+        return order[:count]
+    first: dict[int, int] = {}
+    for position, twin in zip(order.tolist(), twins[order].tolist(), strict=True):
+        first.setdefault(twin, position)
+        if len(first) == count:
+            break
+    return torch.tensor(list(first.values()), dtype=torch.int64)
+
+
+def in_range(x: Tensor, limits: tuple[float, float] | None) -> Tensor:
+    """Returns what a method made, within the range of the data where they have one."""
+    return x if limits is None else x.clamp(*limits)

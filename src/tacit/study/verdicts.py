@@ -1,0 +1,203 @@
+"""Which method to use for what, decided by figures that need no labels; labels, where there are some, only check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tacit.evaluation.measure import Measure
+from tacit.study.result import Evidence, Member, Verdict
+
+__all__ = ["CLUSTERS", "MAP", "NEW", "REPRESENTATION", "RESTORE", "STRANGE", "best_representation", "judged",
+           "standings"]
+
+MAP = "to see the data on a map"
+REPRESENTATION = "to represent samples by a few numbers"
+CLUSTERS = "to sort the data into groups"
+STRANGE = "to find what does not belong"
+NEW = "to make new samples"
+RESTORE = "to compress and restore"
+
+KNOWN = ("recognition", "changed samples known again")
+RESTORING = ("PSNR", "squared error", "codes restored")  # the first that there is
+TRUSTED = 0.75  # trustworthiness that a map needs; a random one has 0.5
+STABLE = 0.6  # adjusted Rand index that two fits of a grouping need
+FOUND = 0.6  # area under the curve that an anomaly score needs; chance has 0.5
+COPIES = 0.1  # share of samples that may be nearer to training samples than 99 of 100 held-out samples are
+
+Standing = tuple[Member, Measure]
+
+
+def judged(members: Sequence[Member]) -> tuple[Verdict, ...]:
+    """Returns a verdict for each purpose that at least one member was measured for.
+
+    Arguments:
+        members: The panel; those without an evaluation are passed over.
+    """
+    measured = [m for m in members if m.evaluation is not None]
+    found = (maps(measured), groups(measured), representations(measured), scores(measured), samples(measured),
+             restorations(measured))
+    return tuple(verdict for verdict in found if verdict is not None)
+
+
+def standings(members: Sequence[Member], question: str, name: str, of: str = "") -> list[Standing]:
+    """Returns the members that have a measure, best first."""
+    found = [(m, measure) for m in members if (measure := find(m, question, name, of)) is not None]
+    return sorted(found, key=lambda s: s[1].value, reverse=bool(found) and found[0][1].better != "lower")
+
+
+def find(member: Member, question: str, name: str, of: str = "") -> Measure | None:
+    """Returns a member's measure, or None."""
+    known = member.evaluation.measures if member.evaluation is not None else ()
+    return next((m for m in known if (m.question, m.name, m.of) == (question, name, of)), None)
+
+
+def verdict(purpose: str, found: Sequence[Standing], because: str, *more: Evidence, cautions: Sequence[str] = ()
+            ) -> Verdict:
+    """Returns the verdict for the first of some standings, resting on all of them."""
+    evidence = (*(Evidence(m.name, measure) for m, measure in found), *more)
+    return Verdict(purpose, found[0][0].name, because, evidence, tuple(cautions))
+
+
+def none(purpose: str, found: Sequence[Standing], because: str, *more: Evidence) -> Verdict:
+    """Returns that there is no verdict, and what that rests on."""
+    return Verdict(purpose, "", because, (*(Evidence(m.name, measure) for m, measure in found), *more))
+
+
+def ahead(found: Sequence[Standing], what: str) -> str:
+    """Returns in words who leads by what, and by how much."""
+    (first, best), rest = found[0], found[1:]
+    leads = f"By {what}, {first.title} leads with {best}"
+    if not rest:
+        return f"{first.title} alone was measured for this: {what} {best}."
+    second, next_best = rest[0]
+    if touching(best, next_best):
+        return f"{leads}, but {second.title} with {next_best} cannot be told from it: take whichever is quicker."
+    return f"{leads}; next is {second.title} with {next_best}."
+
+
+def touching(a: Measure, b: Measure) -> bool:
+    """Returns whether two intervals touch."""
+    (low_a, high_a), (low_b, high_b) = a.span, b.span
+    return low_a <= high_b and low_b <= high_a
+
+
+# For each purpose ----------------------------------------------------------------------------------------------------
+
+
+def maps(members: Sequence[Member]) -> Verdict | None:
+    """Returns which map to look at: one of the best representation where there is one, else one of the data."""
+    every = standings(members, "maps", "trustworthiness")
+    if not every:
+        return None
+    best = next((m.title for m in members if m.name == best_representation(members)), None)
+    found = [s for s in every if parent(s[0]) == best] or [s for s in every if not parent(s[0])]
+    top, measure = found[0]
+    if measure.span[0] < TRUSTED:
+        return none(MAP, found, f"No map keeps the neighbours: the best, by {top.title}, has trustworthiness "
+                    f"{measure}, where {TRUSTED} is asked for and chance has 0.5: read nothing into who lies where.")
+    about = f" It shows what {best} makes of the data." if parent(top) == best else ""
+    return verdict(MAP, found, ahead(found, "trustworthiness") + about)
+
+
+def parent(member: Member) -> str:
+    """Returns the methods that a member stands on: of ``tsne on simclr``, ``simclr``."""
+    return member.title.partition(" on ")[2]
+
+
+def groups(members: Sequence[Member]) -> Verdict | None:
+    """Returns which grouping comes out again, if any does."""
+    found = standings(members, "clusters", "stability over bootstraps")
+    if not found:
+        return None
+    counted = {m.name: find(m, "clusters", "number of clusters") for m, _ in found}
+    real = [s for s in found if (c := counted[s[0].name]) is None or c.value > 1]
+    more = [Evidence(name, c) for name, c in counted.items() if c is not None]
+    if not real:
+        return none(CLUSTERS, found, "No number of groups comes out again more surely than it would in data without "
+                    "groups: treat these data as a continuum. Groups are shown for looking at only.", *more)
+    top, measure = real[0]
+    if measure.value < STABLE:
+        return none(CLUSTERS, real, f"No grouping comes out again: two fits of the best, by {top.title}, agree with an "
+                    f"adjusted Rand index of {measure}, where {STABLE} is asked for.", *more)
+    count = counted[top.name]
+    into = f" It finds {count.value:.0f} groups, the number that stands out most from chance." if count else ""
+    return verdict(CLUSTERS, real, ahead(real, "stability over bootstraps") + into, *more)
+
+
+def best_representation(members: Sequence[Member]) -> str | None:
+    """Returns the name of the member whose representation knows samples again best, or None where none was measured."""
+    found = standings(members, *KNOWN)
+    return found[0][0].name if found else None
+
+
+def representations(members: Sequence[Member]) -> Verdict | None:
+    """Returns which representation to build on, and whether labels agree."""
+    found = standings(members, *KNOWN)
+    if not found:
+        return None
+    top, measure = found[0]
+    plain = next((b for m, _ in found for b in m.evaluation.measures  # type: ignore[union-attr]
+                  if b.name == measure.name and b.of in ("pixels", "values")), None)
+    probes = standings(members, "representation", "linear probe accuracy")
+    more = [Evidence(m.name, p) for m, p in probes]
+    if plain is not None:
+        more.insert(0, Evidence(top.name, plain))
+        if measure.span[0] <= plain.span[1]:
+            return none(REPRESENTATION, found, f"No representation knows a changed sample again better than the "
+                        f"{plain.of} themselves: {top.title} has {measure}, the {plain.of} {plain}. Label the samples "
+                        "below first; a probe on them decides.", *more)
+    return verdict(REPRESENTATION, found, ahead(found, "the share of changed samples that it knows again"), *more,
+                   cautions=tuple(against(top, probes)))
+
+
+def against(top: Member, probes: Sequence[Standing]) -> Iterator[str]:
+    """Yields whether labels, where there are some, speak for the choice or against it."""
+    own = next((p for m, p in probes if m.name == top.name), None)
+    if own is None:
+        return
+    first, best = probes[0]
+    if first.name == top.name or touching(own, best):
+        yield f"The labels agree: a linear probe on it reads {own} of them, and on no other more."
+    else:
+        yield f"The labels disagree: a linear probe reads {best} of them from {first.title} and {own} from this."
+
+
+def scores(members: Sequence[Member]) -> Verdict | None:
+    """Returns which score finds planted outliers."""
+    found = standings(members, "anomaly", "AUROC", "planted")
+    if not found:
+        return None
+    top, measure = found[0]
+    if measure.span[0] < FOUND:
+        return none(STRANGE, found, f"No score finds samples that were spoilt on purpose: the best, by {top.title}, "
+                    f"has an area under the curve of {measure}, where chance has 0.5.")
+    how = "how well it finds samples that were spoilt on purpose (area under the curve)"
+    return verdict(STRANGE, found, ahead(found, how))
+
+
+def samples(members: Sequence[Member]) -> Verdict | None:
+    """Returns whose new samples are nearest to the data without being copies of them."""
+    found = standings(members, "samples", "Frechet distance")
+    if not found:
+        return None
+    name = "nearer to a training sample than held-out data are"
+    copies = {m.name: find(m, "samples", name, "pixels") or find(m, "samples", name) for m, _ in found}
+    new = [s for s in found if (c := copies[s[0].name]) is None or c.span[0] <= COPIES]
+    more = [Evidence(n, c) for n, c in copies.items() if c is not None]
+    if not new:
+        return none(NEW, found, "Every method's samples are nearer to training samples than held-out data are: they "
+                    "copy. More data, or less training, is the mend.", *more)
+    ahead_of = found[: found.index(new[0])]
+    cautions = [f"The samples of {m.title} are nearer to the data, but copy them." for m, _ in ahead_of]
+    held = find(new[0][0], "samples", "Frechet distance", "held-out data")
+    if held is not None:
+        more.append(Evidence(new[0][0].name, held))
+        cautions.append(f"Held-out data themselves have {held}; samples cannot be nearer than that.")
+    return verdict(NEW, new, ahead(new, "the Frechet distance"), *more, cautions=cautions)
+
+
+def restorations(members: Sequence[Member]) -> Verdict | None:
+    """Returns who restores samples best that it has never seen."""
+    found = next((s for name in RESTORING if (s := standings(members, "reconstruction", name))), None)
+    return verdict(RESTORE, found, ahead(found, found[0][1].name)) if found else None
+
