@@ -95,11 +95,13 @@ def digits_study(digits_data):
     """Of 300 digits, 120 of them shown."""
     names = [f"set {i % 3}/digit-{i:03}.png" for i in range(len(digits_data))]
     folders = np.array([n.partition("/")[0] for n in names], object)
-    data = dataclasses.replace(digits_data, name="digits", ids=names, columns={"folder": folders},
+    days = np.arange(len(digits_data)) / 7
+    data = dataclasses.replace(digits_data, name="digits", ids=names, columns={"folder": folders, "date": days},
                                skipped=(Skipped("set 0/broken.png", "the file ends early"),))
     shown = data.take(torch.arange(0, 240, 2))
     facts = dataclasses.replace(facts_of(data), duplicates=(Duplicates((3, 7), True),))
-    factors = {"brightness": shown.everything().mean((1, 2, 3)).double().numpy(), "folder": folders[:240:2]}
+    brightness = shown.everything().mean((1, 2, 3)).double().numpy()
+    factors = {"brightness": brightness, "folder": folders[:240:2], "date": days[:240:2]}
     return study_of(data, shown, facts=facts, shown=Shown(shown, len(data), factors))
 
 

@@ -85,8 +85,10 @@ class Reader:
         return action.move_to_element_with_offset(self.canvas, *from_middle)
 
     def scroll(self):
-        """Turns the wheel over the map, and returns whether the map kept that from the page."""
-        return self.ask("""const event = new WheelEvent('wheel', {deltaY: -150, bubbles: true, cancelable: true});
+        """Turns the wheel over the middle of the map, and returns whether the map kept that from the page."""
+        return self.ask("""const box = arguments[0].getBoundingClientRect();
+                           const spot = {clientX: box.x + box.width / 2, clientY: box.y + box.height / 2};
+                           const event = new WheelEvent('wheel', {deltaY: -150, cancelable: true, ...spot});
                            arguments[0].dispatchEvent(event); return event.defaultPrevented""", self.canvas)
 
     def lasso(self, corners):
@@ -115,11 +117,22 @@ def test_wheel_zooms_a_chosen_map_and_images_appear_without_overlap(reader):
     reader.move_to(x, y).click().perform()
     for _ in range(4):
         reader.scroll()
-    reader.wait(lambda: reader.view["images"])
+    reader.wait(lambda: len(reader.view["images"]) > 5)
     assert 3 < reader.view["zoom"] < 5
+    assert nearest_images(reader) > 40
+
+
+def test_images_everywhere_do_not_overlap_either(reader):
+    reader.find("#map-images").click()
+    reader.wait(lambda: len(reader.view["images"]) > 20)
+    assert reader.view["zoom"] == 1 and nearest_images(reader) > 26
+
+
+def nearest_images(reader):
+    """By how many pixels the two images that are nearest to one another are apart, across or down."""
     places = reader.places
-    for a, b in itertools.combinations(reader.view["images"], 2):
-        assert max(abs(p - q) for p, q in zip(places[a], places[b], strict=True)) > 40
+    seen = [places[name] for name in reader.view["images"]]
+    return min(max(abs(a[0] - b[0]), abs(a[1] - b[1])) for a, b in itertools.combinations(seen, 2))
 
 
 def test_wheel_over_a_map_that_was_not_chosen_scrolls_the_page(reader):
@@ -217,7 +230,7 @@ def test_saved_selection_is_a_table(reader):
     reader.ask("tacit.select(tacit_ids().slice(0, 2))")
     reader.find("#map-save").click()
     head, *rows = reader.browser.execute_async_script("window.saved.text().then(arguments[0])").splitlines()
-    assert head.startswith("id,") and head.endswith("brightness,folder")
+    assert head.startswith("id,") and head.endswith("brightness,folder,date")
     assert [r.split(",")[0] for r in rows] == ["set 0/digit-000.png", "set 2/digit-002.png"]
 
 

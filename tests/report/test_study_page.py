@@ -252,8 +252,19 @@ def test_a_shared_page_holds_no_media_and_no_names(digits_page, shared_page):
     assert "digit-" not in told and "set 0" not in told and "broken" not in told
     assert shared_page.payload["ids"][:3] == ["#0", "#2", "#4"]
     everything, shared = ([c["title"] for c in p.payload["colourings"]] for p in (digits_page, shared_page))
-    assert {"brightness", "folder"} <= {*everything} and [t for t in everything if t != "folder"] == shared
+    assert {"brightness", "folder", "date"} <= {*everything}
+    assert shared == [title for title in everything if title not in ("folder", "date")]
     assert not {"reconstructions", "samples", "traversals"} & {a["id"] for a in shared_page.all("section")}
+
+
+def test_a_shared_page_names_nothing_in_its_sentences_either(digits_study, tmp_path):
+    told = "Half of it is set 1, as digit-007.png is."
+    verdicts = tuple(dataclasses.replace(v, because=told, cautions=(told,)) for v in digits_study.verdicts)
+    maps = tuple(dataclasses.replace(m, warning=told) for m in digits_study.maps)
+    members = tuple(dataclasses.replace(m, reason=told) for m in digits_study.members)
+    result = dataclasses.replace(digits_study, verdicts=verdicts, maps=maps, members=members)
+    page = page_of(result, tmp_path, share=True)
+    assert "Half of it is …, as … is." in page.text and "set 1" not in page.html and "digit-007" not in page.html
 
 
 def test_a_shared_table_holds_no_rows(table_study, tmp_path):

@@ -9,8 +9,8 @@ from tacit.catalog import CATALOG, row
 from tacit.errors import OptionError
 from tacit.study.panel import BEST, FIRST, SEATS, panel
 
-EVERY = ("first look", "outliers", "clusters", "map", "autoencoder", "latent variables", "self-supervision", "adversary",
-         "diffusion")
+EVERY = ("first look", "outliers", "clusters", "map", "autoencoder", "latent variables", "self-supervision",
+         "adversary", "diffusion")
 
 
 @pytest.mark.parametrize("kind", ["image", "table"])

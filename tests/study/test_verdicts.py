@@ -99,6 +99,18 @@ def test_copies_are_no_new_samples() -> None:
 
 def test_lower_is_better_where_a_measure_says_so() -> None:
     error = ("reconstruction", "squared error")
-    found = verdict(RESTORE, member("pca", measured(error, 0.3, better="lower")),
+    found = verdict(RESTORE, member("nmf", measured(error, 0.3, better="lower")),
                     member("ae", measured(error, 0.1, better="lower")))
     assert found.answer == "01-ae"
+
+
+def test_a_longer_code_is_no_merit() -> None:
+    def restoring(title: str, own: float, components: float) -> Member:
+        return member(title, measured(("reconstruction", "PSNR"), own, width=0.1),
+                      measured(("reconstruction", "PSNR"), components, of="9 principal components", width=0.1))
+
+    pca = member("pca", measured(("reconstruction", "PSNR"), 40.0))
+    found = verdict(RESTORE, pca, restoring("ae", 20, 17), restoring("vae", 21, 19))
+    assert found.answer == "01-ae" and {e.measure.value for e in found.evidence} == {20, 17, 21, 19}
+    assert not verdict(RESTORE, pca, restoring("ae", 20, 20.1)).answer
+    assert not verdict(RESTORE, pca, restoring("ae", 20, 23)).answer

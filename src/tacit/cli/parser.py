@@ -22,7 +22,6 @@ COMMON = (
 PLACES = {
     "METHOD": "its name; 'tacit methods' lists them",
     "DATA": "a file, a folder, a built-in name such as digits, or a run",
-    "SOURCE": "a file, a folder, an archive, or a built-in name such as digits",
     "RUN": "the folder of a run, such as runs/0001-...",
     "RUNS": "the folders of runs, such as runs/0001-... runs/0002-...",
     "LATENTS": "a file of latents, .npz or .npy",

@@ -219,7 +219,7 @@ def compared(count: int, own: Tensor, clouds: Sequence[Tensor], seed: int) -> Tr
     stability, reference = float(own.mean()), max(float(values.mean()) for values in sets)
     level, *others = (redrawn_means(values, generator) for values in (own, *sets))
     beyond = ends(share_above(level, torch.stack(others).amax(0)))
-    excess = float(share_above(own.mean(), torch.tensor(reference)))
+    excess = float(share_above(own.mean(), own.new_tensor(reference)))
     chance = max(beyond_chance(stability, values) for values in sets)
     return Tried(count, stability, *ends(level), reference, excess, *beyond, chance)
 

@@ -52,7 +52,8 @@ def principal_axes(x: Tensor, count: int) -> Axes:
     """
     mean = sum_over(x, lambda part: part.sum(0)) / len(x)
     total = sum_over(x, lambda part: (part - mean).square().sum()) / len(x)
-    if x.shape[1] <= EXACT:
+    few = DOUBLE < x.shape[1] and count < len(x) < x.shape[1]  # the samples' products are then the smaller matrix
+    if x.shape[1] <= EXACT and not few:
         # many products are taken in single, all sums in double precision
         form = torch.float64 if x.shape[1] <= DOUBLE else torch.float32
         square = sum_over(x, lambda part: gram((part - mean).to(form).T).double()) / len(x)  # (D, D)

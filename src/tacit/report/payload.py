@@ -72,7 +72,7 @@ def as_script(plain: Mapping[str, Any], clean: Callable[[str], str]) -> Markup:
     text = json.dumps(cleaned(plain, clean), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for sign, code in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028")):
         text = text.replace(sign, code)
-    return Markup(text)  # noqa: S704 - escaped above
+    return Markup(text)
 
 
 def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
@@ -102,8 +102,8 @@ def places(where: Tensor) -> dict[str, Any]:
     extent = float((high - low).max()) or 1.0
     unit = (np.clip(np.where(sound[:, None], points, low), low, high) - low) / extent
     codes = np.where(sound[:, None], np.rint(unit * (NOWHERE - 1)), NOWHERE).astype("<u2")
-    wide, high_ = ((high - low) / extent).tolist()
-    return {"x": packed(codes[:, 0]), "y": packed(codes[:, 1]), "width": round(wide, 5), "height": round(high_, 5)}
+    width, height = ((high - low) / extent).round(5).tolist()
+    return {"x": packed(codes[:, 0]), "y": packed(codes[:, 1]), "width": width, "height": height}
 
 
 def packed(values: Array) -> Coded:

@@ -21,7 +21,7 @@ Clean = Callable[[str], str]
 PART = r"[^\s/\\'\"<>|:;,()]"  # of a path
 ABSOLUTE = re.compile(rf"(?<![\w.<~/\\-])(?:~[\w.-]*/|/|[A-Za-z]:[\\/])(?:{PART}+[\\/])+({PART}*)")
 WORD = re.compile(r"[^\s,;:()'\"]*[^\s,;:()'\".]")  # as it may name something: a dot can stand inside it, not end it
-PLACE = re.compile(r"gps|latitude|longitude|geo", re.IGNORECASE)
+PLACE = re.compile(r"gps|latitude|longitude|geotag|^(lat|lon|lng)$", re.IGNORECASE)
 
 
 def cleaner(result: StudyResult) -> Clean:

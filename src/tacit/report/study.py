@@ -16,6 +16,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from tacit.data.dataset import Data
+from tacit.data.facts import Duplicates
 from tacit.evaluation.compare import Line, compare
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.questions import QUESTIONS
@@ -108,17 +109,14 @@ def environment(clean: Callable[[str], str]) -> Environment:
     def finish(value: Any) -> Any:
         return clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
-    made = Environment(loader=PackageLoader("tacit.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                       finalize=finish)
-    made.globals |= {"source_of": lambda name: source_of(made, name), "clean": clean, "as_script": as_script}
+    def source_of(name: str) -> Markup:  # a style sheet or a script as it is written, to stand inside its element
+        return Markup(loader.get_source(made, name)[0])
+
+    loader = PackageLoader("tacit.report")
+    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=finish)
+    made.globals |= {"source_of": source_of, "clean": clean, "as_script": as_script}
     made.filters |= {"anchor": anchor, "duration": duration, "picture": Markup}
     return made
-
-
-def source_of(made: Environment, name: str) -> Markup:
-    """Returns a style sheet or a script as it is written, to stand inside its element."""
-    assert made.loader is not None
-    return Markup(made.loader.get_source(made, name)[0])
 
 
 def context(result: StudyResult, numbers: Mapping[str, str]) -> Context:
@@ -128,20 +126,19 @@ def context(result: StudyResult, numbers: Mapping[str, str]) -> Context:
         result: The study, without what the page must not say.
         numbers: What stands for each id on a page without media; else empty.
     """
-    data = result.facts.data
+    data, now = result.facts.data, datetime.now()
     gallery = Gallery(side_for(pictured(result), PICTURES), numbers)
     return {
         "result": result,
         "share": bool(numbers),
-        "date": datetime.now().strftime("%-d %B %Y"),
+        "date": f"{now.day} {now:%B %Y}",
         "kind": data.spec.kind,
         "columns": column_names(data.spec),
         "tiny": data.spec.kind == "image" and max(data.spec.shape[-2:]) < 48,
         "payload": payload(result, gallery.ids(result.shown.data), media=not numbers) if result.maps else None,
         "groupings": [grouping(c, gallery) for c in result.clusters],
         "strangest": [strange(s, gallery, data) for s in result.strangest],
-        "duplicates": [(g, gallery.samples(facts_take(data, g.positions[:TWINS])))
-                       for g in result.facts.duplicates[:GROUPS]],
+        "duplicates": [(g, twins(g, data, gallery)) for g in result.facts.duplicates[:GROUPS]],
         "unread": data.skipped[:UNREAD],
         "restored": restored(result.restorations, gallery) if result.restorations else None,
         "generated": [generated(g, gallery) for g in result.generated],
@@ -158,15 +155,10 @@ def pictured(result: StudyResult) -> int:
     """Returns how many pictures the page holds beside the map's."""
     cards = sum(len(c.typical) + len(c.contrast) for found in result.clusters for c in found.cards)
     strange = sum(len(s.samples) * (1 if s.residuals is None else 2) for s in result.strangest)
-    twins = sum(min(TWINS, len(g.positions)) for g in result.facts.duplicates[:GROUPS])
+    alike = sum(min(TWINS, len(g.positions)) for g in result.facts.duplicates[:GROUPS])
     again = len(result.restorations.samples) * (1 + len(result.restorations.restored)) if result.restorations else 0
     lines = sum(len(x) for t in result.traversals for _, x in t.rows)
-    return cards + strange + twins + again + lines + sum(2 * len(g.x) for g in result.generated)
-
-
-def facts_take(data: Data, positions: Sequence[int]) -> Data:
-    """Returns the samples at some positions."""
-    return data.take(torch.tensor(positions, dtype=torch.int64))
+    return cards + strange + alike + again + lines + sum(2 * len(g.x) for g in result.generated)
 
 
 # What each section shows ---------------------------------------------------------------------------------------------
@@ -208,6 +200,11 @@ def named_columns(names: Sequence[str], words: str) -> tuple[int, ...]:
     longest = sorted(known, key=len, reverse=True)  # so that no name is found in a longer one
     found = re.findall(rf"(?<![\w-])({'|'.join(map(re.escape, longest))})(?![\w-])", words) if known else []
     return tuple(dict.fromkeys(known[name] for name in found))
+
+
+def twins(group: Duplicates, data: Data, gallery: Gallery) -> list[Sample]:
+    """Returns the first few of a group of duplicates."""
+    return gallery.samples(data.take(torch.tensor(group.positions[:TWINS], dtype=torch.int64)))
 
 
 def restored(found: Restorations, gallery: Gallery) -> Context:

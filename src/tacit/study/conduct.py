@@ -34,7 +34,7 @@ from tacit.runs.loading import load
 from tacit.runs.log import Log
 from tacit.runs.run import Run
 from tacit.study.journal import Journal, is_study
-from tacit.study.panel import FIRST, Plan, panel, plan_of
+from tacit.study.panel import FIRST, SHORT, Plan, panel, plan_of
 from tacit.study.result import Member, StudyResult
 from tacit.study.samples import write_samples
 from tacit.study.scenes import Scenes
@@ -384,7 +384,8 @@ class Study:
     def questions(self, i: int, run: Run) -> tuple[str, ...]:
         """Returns what a member is asked: what it can answer, and what it is compared with only once."""
         moot = set() if self.members[i].seat == FIRST else {"baselines"}
-        moot |= {"representation", "baselines"} if self.data.label is None else set()
+        if self.data.label is None or self.journal.minutes < SHORT:  # probes take longer than that leaves
+            moot |= {"representation", "baselines"}
         return tuple(q.name for q in QUESTIONS if q.capability in run.capabilities and q.name not in moot)
 
     def result(self) -> StudyResult:

@@ -64,7 +64,7 @@ class Journal:
             plans, members = tuple(Plan(**p) for p in plain["plans"]), tuple(Member(**m) for m in plain["members"])
             return cls(**{**plain, "plans": plans, "members": members})
         except FileNotFoundError:
-            raise RunError(f"{folder} holds no study; tacit study SOURCE begins one") from None
+            raise RunError(f"{folder} holds no study; tacit study DATA begins one") from None
         except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise RunError(f"{folder / FILE} cannot be read ({type(error).__name__}: {error}); restore it, or begin "
                            "the study again with --overwrite") from error

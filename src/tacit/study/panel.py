@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tacit.catalog import CATALOG, Row, row
 from tacit.errors import OptionError
 
-__all__ = ["BEST", "FIRST", "Plan", "panel", "plan_of"]
+__all__ = ["BEST", "FIRST", "SHORT", "Plan", "panel", "plan_of"]
 
 FIRST, BEST = "first look", "best representation"
 SHORT = 3.0  # minutes below which one method a seat is enough

@@ -197,7 +197,27 @@ def samples(members: Sequence[Member]) -> Verdict | None:
 
 
 def restorations(members: Sequence[Member]) -> Verdict | None:
-    """Returns who restores samples best that it has never seen."""
-    found = next((s for name in RESTORING if (s := standings(members, "reconstruction", name))), None)
-    return verdict(RESTORE, found, ahead(found, found[0][1].name)) if found else None
+    """Returns who restores unseen samples better than as many principal components do: a longer code is no merit."""
+    name = next((n for n in RESTORING if standings(members, "reconstruction", n)), None)
+    if name is None:
+        return None
+    found = [(m, own, as_many) for m, own in standings(members, "reconstruction", name)
+             if (as_many := components(m, name)) is not None]
+    if not found:
+        every = standings(members, "reconstruction", name)
+        return verdict(RESTORE, every, ahead(every, name))
+    sign = -1 if found[0][1].better == "lower" else 1
+    found.sort(key=lambda f: sign * (f[2].value - f[1].value))
+    standing, more = [f[:2] for f in found], [Evidence(m.name, pca) for m, _, pca in found]
+    top, own, as_many = found[0]
+    gain = f"{top.title} restores unseen samples with {name} {own}, as many principal components with {as_many}"
+    if sign * (own.value - as_many.value) <= 0 or touching(own, as_many):
+        return none(RESTORE, standing, f"Nothing restores samples better than principal components that keep as many "
+                    f"numbers: {gain}. Take those, or train longer.", *more)
+    return verdict(RESTORE, standing, f"For the length of its code, {gain}.", *more)
 
+
+def components(member: Member, name: str) -> Measure | None:
+    """Returns what as many principal components as a member's code has values reach; None for themselves."""
+    known = member.evaluation.measures if member.evaluation is not None else ()
+    return next((m for m in known if m.name == name and m.of.endswith("principal components")), None)

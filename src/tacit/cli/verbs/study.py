@@ -1,4 +1,4 @@
-"""``tacit study SOURCE``: what is in my data?"""
+"""``tacit study DATA``: what is in my data?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OPTIONS = (
 ABOUT = """Finds out what is in data that nobody labelled: maps, clusters, what does not belong, representations, new
 samples, and which method to use for what.
 
-SOURCE is a file, a folder or an archive of images, a table, arrays, or a built-in source (digits, shapes, moons).
+DATA is a file, a folder or an archive of images, a table, arrays, or a built-in source (digits, shapes, moons).
 A panel of methods shares the budget; each becomes an ordinary run in the study's folder. report.html is written after
 the first of them and again after each; samples.csv says of each sample what was found. Labels, where there are some,
 are used for checking only.
@@ -53,7 +53,7 @@ def usage(words: Sequence[str]) -> Usage:
     reading = field_options("tacit.data.options", "ReadOptions", "data")
     heeded = tuple(o for o in reading if o.name not in ("pair", "target", "label_count", "layer", "stochastic"))
     missing = {o.name: "a study learns from nothing but the data" for o in reading if o not in heeded}
-    return Usage("study", ABOUT, ("SOURCE",), (*OPTIONS, *heeded), EXAMPLES, words=tuple(words), missing=missing)
+    return Usage("study", ABOUT, ("DATA",), (*OPTIONS, *heeded), EXAMPLES, words=tuple(words), missing=missing)
 
 
 def run(call: Call, say: Say) -> None:
@@ -70,7 +70,7 @@ def run(call: Call, say: Say) -> None:
         write_report(result, result.folder / REPORT)
 
     found = conduct(
-        call.places["SOURCE"], minutes=call["minutes"], methods=tuple(call["methods"]), out=call["out"],
+        call.places["DATA"], minutes=call["minutes"], methods=tuple(call["methods"]), out=call["out"],
         resume=call["resume"], add=tuple(call["add"]), overwrite=call["overwrite"], seed=call["seed"],
         command=call.command, publish=publish, say=say, **call.group("data"),
     )

@@ -64,10 +64,13 @@ function startTabs() {
 function startTips() {
   const tip = byId("tip");
   const tipped = "a[title], button[title], summary[title], [data-tip]";
+  let tipping = null; // the element whose tip is shown
   const hide = () => {
     tip.hidden = true;
-    document.querySelector("[aria-describedby=tip]")?.removeAttribute("aria-describedby");
+    tipping?.removeAttribute("aria-describedby");
+    tipping = null;
   };
+  const place = () => tipping && placeTip(tip, tipping.getBoundingClientRect());
   const show = (event) => {
     const target = event.target.closest?.(tipped);
     if (!target) return hide();
@@ -76,15 +79,16 @@ function startTips() {
       target.removeAttribute("title");
     }
     hide();
+    tipping = target;
     tip.textContent = target.dataset.tip;
     tip.hidden = false;
     target.setAttribute("aria-describedby", "tip");
-    placeTip(tip, target.getBoundingClientRect());
+    place();
   };
   document.addEventListener("mouseover", show);
   document.addEventListener("focusin", show);
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, { passive: true, capture: true });
+  document.addEventListener("scroll", place, { passive: true, capture: true });
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 }
 
