@@ -4,7 +4,7 @@ BIN := .venv/bin
 .PHONY: demo test check fix bench docs
 
 demo: .venv/ready
-	$(BIN)/python docs/demo.py
+	$(BIN)/tacit study digits --minutes 1.5 -o runs/demo --overwrite
 
 test: .venv/ready
 	$(BIN)/python -m pytest

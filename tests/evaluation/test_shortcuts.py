@@ -17,7 +17,6 @@ from tacit.evaluation.shortcuts import (
     factors_beside_labels,
     group_shares,
     map_shares,
-    set_apart,
     warning_of,
 )
 from tacit.functional.association import groups_explained, largest_share
@@ -118,16 +117,3 @@ def test_a_folder_that_is_the_label_is_no_shortcut(digits: tuple[Any, Any]) -> N
     assert "folder" not in factors_beside_labels(data)
     data.label = None
     assert "folder" in factors_beside_labels(data)
-
-
-def test_what_sets_a_cluster_apart_is_said_strongest_first() -> None:
-    group = torch.tensor([0] * 50 + [1] * 50 + [-1] * 10)
-    factors = {
-        "age": np.array([50.0, 52.0] * 25 + [30.0, 36.0] * 25 + [np.nan] * 10),
-        "town": np.array(["Ulm"] * 49 + ["Bonn"] * 51 + ["Ulm"] * 10),
-        "noise": np.random.default_rng(0).standard_normal(110), "constant": np.ones(110),
-    }
-    found = set_apart(group, factors)
-    assert found[0] == ("age 51, else 33", "town Ulm: 98 %, else 17 %")
-    assert found[1] == ("town Bonn: 100 %, else 2 %", "age 33, else 51")
-    assert set(found) == {0, 1} and set_apart(group, factors, most=1)[0] == ("age 51, else 33",)

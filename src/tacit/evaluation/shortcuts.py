@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,16 +11,14 @@ from tacit.data.dataset import Data
 from tacit.evaluation.factors import Array, Explained, explained, factors_of, grouped
 from tacit.evaluation.measure import Measure
 from tacit.functional.association import groups_explained, largest_share
-from tacit.functional.explained import share_explained
 
-__all__ = ["ANY", "CENTRE", "factors_beside_labels", "group_shares", "map_shares", "set_apart", "warning_of"]
+__all__ = ["ANY", "CENTRE", "factors_beside_labels", "group_shares", "map_shares", "warning_of"]
 
 MAPS, CLUSTERS = "maps", "clusters"
 EXPLAINED = "explained by "
 AXIS, ANY, CENTRE = "axis", "any direction", "distance from the centre"
 MOSTLY, PARTLY = 0.5, 0.25  # from which share on a person is warned
 NEARLY = 0.9  # of the largest share along any direction: from there on an axis stands for the map
-APART = 0.1  # of a factor's variance that lies between a cluster and all others, to be worth a word
 PLAIN = {"bytes": "file size", "width": "image width", "height": "image height", "mode": "colour mode"}
 SUBJECTS = {MAPS: "this map is", CLUSTERS: "these clusters are"}
 
@@ -137,50 +134,3 @@ def in_words(share: Measure) -> str:
     name = share.name.removeprefix(EXPLAINED)
     where = "along one direction: " if share.of == ANY else f"{share.of}: " if share.of else ""
     return f"{PLAIN.get(name, name)} ({where}{100 * share.value:.0f} %)"
-
-
-def set_apart(group: Tensor, factors: Mapping[str, Array], *, most: int = 3) -> dict[int, tuple[str, ...]]:
-    """Returns by which factors each cluster differs from all other samples, in a few words each, strongest first.
-
-    The strength is the share of a factor's variance that lies between the cluster and the others; of words, that of
-    the word which differs most. What is under a tenth is passed over.
-
-    Arguments:
-        group: The cluster of each sample, int64 (N,); -1 for none.
-        factors: Numbers or words, N for each name.
-        most: Factors that are named of a cluster.
-
-    Example:
-        >>> set_apart(torch.tensor([0, 0, 1, 1]), {"folder": np.array(["a", "a", "b", "b"]), "age": np.arange(4.0)})[0]
-        ('folder a: 100 %, else 0 %', 'age 0.5, else 2.5')
-    """
-    found: dict[int, tuple[str, ...]] = {}
-    for number in group[group >= 0].unique().tolist():
-        member = (group == number).numpy()
-        told = [difference(name, factor, member) for name, factor in factors.items()]
-        told = sorted((t for t in told if t[0] >= APART), key=lambda t: -t[0])
-        found[number] = tuple(words for _, words in told[:most])
-    return found
-
-
-def difference(name: str, factor: Array, member: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[float, str]:
-    """Returns how far the members of a cluster differ by a factor, as a share of variance, and in words."""
-    name = PLAIN.get(name, name)
-    if factor.dtype.kind in "fiub":
-        known = np.isfinite(values := factor.astype(np.float64))
-        share, inside, outside = contrast(values[known], member[known])
-        return share, f"{name} {inside:.4g}, else {outside:.4g}"
-    best = (-1.0, "")
-    for word in np.unique(words := factor.astype(str)).tolist():
-        share, inside, outside = contrast((words == word).astype(np.float64), member)
-        if share > best[0] and inside > outside:
-            best = (share, f"{name} {word}: {100 * inside:.0f} %, else {100 * outside:.0f} %")
-    return best
-
-
-def contrast(values: Array, member: Array) -> tuple[float, float, float]:
-    """Returns the share of variance between members and others, -1 where there is none, and the mean of both."""
-    if not 0 < member.sum() < len(member) or np.ptp(values) == 0:
-        return -1.0, 0.0, 0.0
-    share = share_explained(torch.from_numpy(values), torch.from_numpy(member).long())
-    return share, float(values[member].mean()), float(values[~member].mean())

@@ -395,6 +395,7 @@ class Study:
             name=self.data.name, folder=self.folder, command=self.journal.command, minutes=self.journal.minutes,
             seconds=self.before + time.perf_counter() - self.began, facts=self.facts, members=self.members,
             verdicts=verdicts, finished=all(m.state in ("done", "failed", "left out") for m in self.members),
+            stopped=self.stopped,
             **self.scenes.ordered(self.members, self.runs, verdicts),
         )
 

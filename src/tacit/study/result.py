@@ -271,6 +271,7 @@ class StudyResult:
         curves: Of members that were trained.
         to_label: The samples whose labels would say most, in that order; None before there is a representation.
         finished: Whether all members of the panel were tried.
+        stopped: Whether a person ended it.
     """
 
     name: str
@@ -291,6 +292,7 @@ class StudyResult:
     curves: tuple[Curve, ...] = ()
     to_label: Data | None = None
     finished: bool = False
+    stopped: bool = False
 
     def member(self, name: str) -> Member:
         """Returns the member of a name."""

@@ -10,14 +10,14 @@ from tacit.cli.options import Option
 from tacit.cli.output import Say
 from tacit.cli.parser import Call, Usage
 from tacit.cli.signatures import field_options
-from tacit.errors import OptionError
+from tacit.errors import Interrupted, OptionError
 
 if TYPE_CHECKING:
     from tacit.study.result import StudyResult
 
 __all__ = ["run", "usage"]
 
-REPORT = "report.html"
+REPORT, SHARED = "report.html", "share.html"
 OPTIONS = (
     Option("minutes", float, 10.0, "The budget, shared by all methods; a study that goes on gets as many again.",
            "study"),
@@ -78,7 +78,9 @@ def run(call: Call, say: Say) -> None:
         say(line)
     say(f"wrote {found.folder / REPORT}")
     if call["share"]:
-        say(f"wrote {write_report(found, found.folder / 'share.html', share=True)}")
+        say(f"wrote {write_report(found, found.folder / SHARED, share=True)}")
+    if found.stopped:
+        raise Interrupted(f"interrupted; everything is kept, and 'tacit study {found.folder} --resume' goes on")
 
 
 def told(found: StudyResult) -> list[str]:
