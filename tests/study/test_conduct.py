@@ -14,8 +14,10 @@ from tacit.data.open import open_source
 from tacit.data.options import ReadOptions
 from tacit.errors import DataError, Interrupted, OptionError, RunError
 from tacit.evaluation import counting
+from tacit.study import beginning
 from tacit.study import conduct as conducting
-from tacit.study.conduct import Study, conduct, place_of
+from tacit.study.beginning import place_of
+from tacit.study.conduct import Study, conduct
 from tacit.study.journal import Journal
 from tacit.study.panel import Plan
 
@@ -173,7 +175,7 @@ def test_what_stands_on_the_best_representation_is_left_out_where_it_stands_alre
 
 
 def study_of(folder: Path, data, plans) -> Study:
-    members = tuple(conducting.member(i, plan) for i, plan in enumerate(plans, 1))
+    members = tuple(beginning.member(i, plan) for i, plan in enumerate(plans, 1))
     journal = Journal(data.source, data.options, data.fingerprint, 0.5, 0, "", tuple(plans), members)
     return Study(folder, data, journal, 0.5, lambda _: None, lambda _: None)
 

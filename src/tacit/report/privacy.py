@@ -92,7 +92,7 @@ def bare_facts(facts: Facts, names: Mapping[str, str]) -> Facts:
     """Returns facts without those that name something of the data, and with numbers for the names of classes."""
     telling = words_of(facts)
     lines = tuple(line for line in facts.lines if not tells(line, telling))
-    columns = tuple(dataclasses.replace(c, values="") for c in facts.columns)
+    columns = tuple(dataclasses.replace(c, values="", about="", bars=()) for c in facts.columns)
     counts = {names.get(name, "no class"): count for name, count in facts.classes.items()}
     data = facts.data
     bare = dataclasses.replace(data, spec=dataclasses.replace(data.spec, classes=tuple(names.values())), skipped=())

@@ -14,13 +14,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Never
 
-from tacit.catalog import method_class, row
-from tacit.data.builtin import BUILTIN
-from tacit.data.dataset import IN_MEMORY, Data
+from tacit.catalog import method_class
+from tacit.data.dataset import Data
 from tacit.data.facts import facts_of
-from tacit.data.open import open_source, word
-from tacit.data.options import ReadOptions, flag
-from tacit.errors import DataError, Interrupted, OptionError, RunError, TacitError
+from tacit.data.options import flag
+from tacit.errors import Interrupted, OptionError, TacitError
 from tacit.evaluation.counting import Counted, count_clusters
 from tacit.evaluation.evaluate import FILE as EVALUATION
 from tacit.evaluation.evaluate import Evaluation, evaluate
@@ -29,19 +27,19 @@ from tacit.evaluation.questions import QUESTIONS
 from tacit.functional.draws import some
 from tacit.runs.fitting import fit
 from tacit.runs.fitting import resume as resume_run
-from tacit.runs.folder import is_run
 from tacit.runs.loading import load
 from tacit.runs.log import Log
 from tacit.runs.run import Run
-from tacit.study.journal import Journal, is_study
-from tacit.study.panel import FIRST, SHORT, Plan, panel, plan_of
+from tacit.study.beginning import begun, check_place, place_of, reopened
+from tacit.study.journal import Journal
+from tacit.study.panel import FIRST, SHORT, Plan
 from tacit.study.result import Member, StudyResult
 from tacit.study.samples import write_samples
 from tacit.study.scenes import Scenes
 from tacit.study.verdicts import best_representation, judged
 from tacit.training.signals import handled
 
-__all__ = ["conduct", "place_of"]
+__all__ = ["Study", "conduct"]
 
 Say = Callable[[str], None]
 Publish = Callable[[StudyResult], None]
@@ -117,68 +115,6 @@ def conduct(
     study = Study(folder, data, journal, minutes, publish, log)
     with handled(study.interrupt, signal.SIGINT, signal.SIGTERM):
         return study.go()
-
-
-def place_of(source: Any, out: str | os.PathLike[str] | None) -> Path:
-    """Returns a study's folder: `out`, or the source where it is a study's folder, or one named after the source."""
-    if out is not None:
-        return Path(out)
-    if not isinstance(source, (str, Path)):
-        return Path("runs") / "study-arrays"
-    if is_study(Path(source)):
-        return Path(source)
-    name = str(source)
-    return Path("runs") / f"study-{name if name in BUILTIN else word(Path(name).expanduser())}"
-
-
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Raises `RunError` if a study may not be put into a folder."""
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    if is_study(folder) and not overwrite:
-        raise RunError(f"{folder} is a study already; --resume goes on with it, --add METHOD adds to it, --overwrite "
-                       "replaces it, another -o leaves it")
-    if folder.exists() and not is_study(folder):
-        raise RunError(f"{folder} exists and is no study; nothing of it is touched; choose another -o")
-
-
-def begun(source: Any, minutes: float, methods: Sequence[str], seed: int, command: str, reading: dict[str, Any],
-          say: Say) -> tuple[Journal, Data]:
-    """Returns the journal of a new study and its data."""
-    for name in methods:
-        row(name)  # a wrong name is said before the data are read
-    if is_run(source):
-        raise OptionError(f"{source} is a run, and a study is of data: name the run's own source, or fit a method on "
-                          f"the run: tacit fit umap {source}")
-    data = open_source(source, ReadOptions.from_dict(reading), say=say)
-    plans = panel(data.spec.kind, minutes, methods)
-    if not plans:
-        raise DataError(f"{data.source} holds {data.spec}, and no method of the panel takes that; 'tacit methods --for "
-                        f"{data.spec.kind}' lists those that do")
-    members = tuple(member(i, plan) for i, plan in enumerate(plans, 1))
-    return Journal(data.source, data.options, data.fingerprint, minutes, seed, command, plans, members), data
-
-
-def member(number: int, plan: Plan) -> Member:
-    """Returns a member of the panel that was not tried yet."""
-    return Member(f"{number:02d}-{plan.method}", plan.method, plan.seat)
-
-
-def reopened(folder: Path, minutes: float, add: Sequence[str], reading: dict[str, Any], say: Say
-             ) -> tuple[Journal, Data]:
-    """Returns the journal of a study that goes on, longer where methods are added, and its data."""
-    journal = Journal.read(folder)
-    if reading:
-        raise OptionError(f"{flag(next(iter(reading)))} was decided when {folder} was begun; leave it out")
-    if journal.source == IN_MEMORY:
-        raise DataError(f"{folder} studied data that were in memory only; begin again with the data")
-    data = open_source(journal.source, ReadOptions.from_dict(dict(journal.reading)), say=say)
-    if data.fingerprint != journal.fingerprint:
-        raise DataError(f"the source of {folder}, {journal.source}, has changed since the study was begun; restore it, "
-                        "or begin again with --overwrite")
-    plans = tuple(plan_of(row(name), data.spec.kind) for name in add)
-    members = tuple(member(i, plan) for i, plan in enumerate(plans, len(journal.plans) + 1))
-    return dataclasses.replace(journal, plans=journal.plans + plans, members=journal.members + members), data
 
 
 class Study:
@@ -324,8 +260,9 @@ class Study:
         return run
 
     def aside(self, line: str) -> None:
-        """Says what a member says."""
-        self.say(f"  {line}")
+        """Says what a member says, but where its pictures are."""
+        if not line.startswith("picture: "):
+            self.say(f"  {line}")
 
     def minutes(self, i: int) -> float:
         """Returns the time that a member gets: all that is left, or its share of what training can have."""
@@ -368,18 +305,19 @@ class Study:
     # What was found -------------------------------------------------------------------------------------------------
 
     def measure(self, i: int, run: Run) -> None:
-        """Asks a member all that it can answer, unless that was done before."""
-        if (run.path / EVALUATION).is_file() and self.members[i].state == "done" and self.before:
-            found = Evaluation.read(run.path)
-        else:
+        """Asks a member all that it can answer and was not asked before."""
+        known = Evaluation.read(run.path) if (run.path / EVALUATION).is_file() else None
+        answered = {m.question for m in known.measures} | {q.partition(":")[0] for q in known.silent} if known else ()
+        missing = tuple(q for q in self.questions(i, run) if q not in answered)
+        if missing:
             limit = next((n for most, n in SAMPLES.items() if self.journal.minutes <= most), MOST)
-            found = evaluate(run, only=self.questions(i, run), limit=limit, seed=self.journal.seed)
-            counted = self.numbers.get(self.members[i].name)
-            if counted is not None:
-                more = count_measures(counted, f"training samples of {self.data.name}")
-                found = dataclasses.replace(found, measures=(*found.measures, *more))
-                found.write(run.path)
-        self.change(i, evaluation=found)
+            known = evaluate(run, only=missing, limit=limit, seed=self.journal.seed)
+        counted = self.numbers.get(self.members[i].name)
+        if known is not None and counted is not None:
+            more = count_measures(counted, f"training samples of {self.data.name}")
+            known = dataclasses.replace(known, measures=(*known.measures, *more))
+            known.write(run.path)
+        self.change(i, evaluation=known)
 
     def questions(self, i: int, run: Run) -> tuple[str, ...]:
         """Returns what a member is asked: what it can answer, and what it is compared with only once."""

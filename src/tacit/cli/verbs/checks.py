@@ -58,21 +58,13 @@ def devices() -> Iterator[tuple[str, str]]:
 
 def disk() -> Iterator[tuple[str, str]]:
     """Yields the size of the cache, and what is free there and here."""
-    from tacit.data.cache import cache_folder
+    from tacit.data.cache import cache_bytes, cache_folder
 
     cache = cache_folder()
-    yield "cache", f"{cache}, {sum(map(size, cache.rglob('*'))) / GIB:.2f} GiB"
+    yield "cache", f"{cache}, {cache_bytes() / GIB:.2f} GiB"
     there = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
     yield "free", f"{shutil.disk_usage(there).free / GIB:.1f} GiB for the cache, " \
                   f"{shutil.disk_usage(Path()).free / GIB:.1f} GiB in this folder"
-
-
-def size(path: Path) -> int:
-    """Returns the bytes of a file; 0 for a folder, and for what another process has just removed."""
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:
-        return 0
 
 
 def extras() -> Iterator[tuple[str, str]]:

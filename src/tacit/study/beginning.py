@@ -1,0 +1,86 @@
+"""Where a study lies, and how it begins or is taken up again."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tacit.catalog import row
+from tacit.data.builtin import BUILTIN
+from tacit.data.dataset import IN_MEMORY, Data
+from tacit.data.open import open_source, word
+from tacit.data.options import ReadOptions, flag
+from tacit.errors import DataError, OptionError, RunError
+from tacit.runs.folder import is_run
+from tacit.study.journal import Journal, is_study
+from tacit.study.panel import Plan, panel, plan_of
+from tacit.study.result import Member
+
+__all__ = ["begun", "check_place", "member", "place_of", "reopened"]
+
+Say = Callable[[str], None]
+
+
+def place_of(source: Any, out: str | os.PathLike[str] | None) -> Path:
+    """Returns a study's folder: `out`, or the source where it is a study's folder, or one named after the source."""
+    if out is not None:
+        return Path(out)
+    if not isinstance(source, (str, Path)):
+        return Path("runs") / "study-arrays"
+    if is_study(Path(source)):
+        return Path(source)
+    name = str(source)
+    return Path("runs") / f"study-{name if name in BUILTIN else word(Path(name).expanduser())}"
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Raises `RunError` if a study may not be put into a folder."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if is_study(folder) and not overwrite:
+        raise RunError(f"{folder} is a study already; --resume goes on with it, --add METHOD adds to it, --overwrite "
+                       "replaces it, another -o leaves it")
+    if folder.exists() and not is_study(folder):
+        raise RunError(f"{folder} exists and is no study; nothing of it is touched; choose another -o")
+
+
+def begun(source: Any, minutes: float, methods: Sequence[str], seed: int, command: str, reading: dict[str, Any],
+          say: Say) -> tuple[Journal, Data]:
+    """Returns the journal of a new study and its data."""
+    for name in methods:
+        row(name)  # a wrong name is said before the data are read
+    if is_run(source):
+        raise OptionError(f"{source} is a run, and a study is of data: name the run's own source, or fit a method on "
+                          f"the run: tacit fit umap {source}")
+    data = open_source(source, ReadOptions.from_dict(reading), say=say)
+    plans = panel(data.spec.kind, minutes, methods)
+    if not plans:
+        raise DataError(f"{data.source} holds {data.spec}, and no method of the panel takes that; 'tacit methods --for "
+                        f"{data.spec.kind}' lists those that do")
+    members = tuple(member(i, plan) for i, plan in enumerate(plans, 1))
+    return Journal(data.source, data.options, data.fingerprint, minutes, seed, command, plans, members), data
+
+
+def member(number: int, plan: Plan) -> Member:
+    """Returns a member of the panel that was not tried yet."""
+    return Member(f"{number:02d}-{plan.method}", plan.method, plan.seat)
+
+
+def reopened(folder: Path, minutes: float, add: Sequence[str], reading: dict[str, Any], say: Say
+             ) -> tuple[Journal, Data]:
+    """Returns the journal of a study that goes on, longer where methods are added, and its data."""
+    journal = Journal.read(folder)
+    if reading:
+        raise OptionError(f"{flag(next(iter(reading)))} was decided when {folder} was begun; leave it out")
+    if journal.source == IN_MEMORY:
+        raise DataError(f"{folder} studied data that were in memory only; begin again with the data")
+    data = open_source(journal.source, ReadOptions.from_dict(dict(journal.reading)), say=say)
+    if data.fingerprint != journal.fingerprint:
+        raise DataError(f"the source of {folder}, {journal.source}, has changed since the study was begun; restore it, "
+                        "or begin again with --overwrite")
+    plans = tuple(plan_of(row(name), data.spec.kind) for name in add)
+    members = tuple(member(i, plan) for i, plan in enumerate(plans, len(journal.plans) + 1))
+    return dataclasses.replace(journal, plans=journal.plans + plans, members=journal.members + members), data
