@@ -28,7 +28,7 @@ def test_a_study_says_its_verdicts_and_writes_its_pages(points, capsys):
     folder = Path("runs/study-points")
     for name in ("report.html", "share.html", "samples.csv"):
         assert (folder / name).is_file() and f"wrote {folder / name}" in out
-    assert "to find what does not belong: " in out
+    assert "for finding what does not belong: " in out
     assert json.loads((folder / "study.json").read_text())["command"].startswith("tacit study points.npy")
     assert main(["study", points]) == 2
     assert "--resume goes on with it" in capsys.readouterr().err

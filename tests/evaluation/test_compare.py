@@ -44,6 +44,10 @@ def test_values_in_other_features_never_stand_on_one_line():
     assert "feature space" in found.flags[0]
 
 
+def test_features_in_which_nothing_was_measured_make_no_difference():
+    assert not compare([run("a", accuracy(0.5, space="A"), space="A"), run("b", accuracy(0.6), space="B")]).flags
+
+
 def test_the_best_are_those_whose_intervals_touch_the_best_ones():
     runs = [run("a", accuracy(0.9, 0.85, 0.95)), run("b", accuracy(0.8, 0.7, 0.86)), run("c", accuracy(0.6, 0.5, 0.7))]
     (line,) = compare(runs).lines

@@ -5,7 +5,17 @@ from typing import Any
 from tacit.evaluation.evaluate import Evaluation
 from tacit.evaluation.measure import Measure
 from tacit.study.result import Member
-from tacit.study.verdicts import CLUSTERS, MAP, NEW, REPRESENTATION, RESTORE, STRANGE, best_representation, judged
+from tacit.study.verdicts import (
+    CLUSTERS,
+    MAP,
+    NEW,
+    REPRESENTATION,
+    RESTORE,
+    STRANGE,
+    best_representation,
+    judge,
+    judged,
+)
 
 KNOWS = ("recognition", "changed samples known again")
 TRUST = ("maps", "trustworthiness")
@@ -95,6 +105,22 @@ def test_copies_are_no_new_samples() -> None:
     found = verdict(NEW, copy, honest)
     assert found.answer == "01-ddpm" and any("gan" in c and "copy" in c for c in found.cautions)
     assert not verdict(NEW, copy).answer
+
+
+def test_distances_in_other_features_are_not_compared() -> None:
+    def making(title: str, value: float, space: str) -> Member:
+        return member(title, Measure(*DISTANCE, value, "", better="lower", space=space))
+
+    found = verdict(NEW, making("pca", 0.1, "random"), making("gan", 5, "simclr"), making("ddpm", 4, "simclr"))
+    assert found.answer == "01-ddpm" and {e.measure.space for e in found.evidence} == {"simclr"}
+
+
+def test_samples_are_judged_by_who_makes_none() -> None:
+    gan, simclr = member("gan", measured(KNOWS, 0.9)), member("simclr", measured(KNOWS, 0.8))
+    pixels = member("pca", measured(KNOWS, 0.3), measured(KNOWS, 0.5, of="pixels"))
+    assert judge([pixels, gan, simclr], ["01-gan", "01-pca"]) == "01-simclr"
+    assert judge([pixels, gan], ["01-gan", "01-pca"]) is None
+    assert judge([pixels, member("ae", measured(KNOWS, 0.4))], ["01-pca"]) is None
 
 
 def test_lower_is_better_where_a_measure_says_so() -> None:

@@ -15,7 +15,10 @@ from tacit.runs.run import Run
 if TYPE_CHECKING:
     from tacit.evaluation.spaces import Space
 
-__all__ = ["Case", "drawn", "known_labels", "labelled"]
+__all__ = ["MADE", "Case", "drawn", "known_labels", "labelled"]
+
+
+MADE = 5_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Case:
         names: How protocols call the two: ``("5,000 of 45,000 training samples of digits", "...")``.
         space: In which features samples are compared with data.
         seed: Of every draw.
+        made: Greatest number of samples that the run makes.
     """
 
     run: Run
@@ -37,6 +41,7 @@ class Case:
     names: tuple[str, str]
     space: Space
     seed: int = 0
+    made: int = MADE
 
 
 def drawn(data: Data, positions: Tensor, limit: int, seed: int) -> Data:

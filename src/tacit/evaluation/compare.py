@@ -69,6 +69,9 @@ def compare(runs: Sequence[Evaluation], *, anyway: bool = False) -> Comparison:
         raise OptionError(f"a comparison needs at least two runs; there {'is one' if runs else 'are none'}")
     differences = {what: [str(r.ground.get(key)) for r in runs] for key, what in GROUND.items()}
     differences = {what: values for what, values in differences.items() if len(set(values)) > 1}
+    used = {r.ground.get("space") for r in runs if any(m.space == r.ground.get("space") for m in r.measures)}
+    if len(used) < 2:
+        differences.pop(GROUND["space"], None)  # nothing that was measured depends on the difference
     grave = [what for what in differences if what != GROUND["space"]]
     if grave and not anyway:
         raise OptionError(f"the runs differ in {' and '.join(grave)}, so that their values do not compare: "

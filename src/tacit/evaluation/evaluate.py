@@ -15,7 +15,7 @@ import torch
 
 from tacit.data.dataset import Data
 from tacit.errors import CapabilityError, DataError, OptionError, RunError, UserError
-from tacit.evaluation.case import Case, drawn
+from tacit.evaluation.case import MADE, Case, drawn
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.questions import Question, chosen
 from tacit.evaluation.spaces import space_of
@@ -83,6 +83,7 @@ def evaluate(
     features: str = "random",
     only: tuple[str, ...] = (),
     limit: int = 10_000,
+    made: int = MADE,
     seed: int = 0,
     say: Say = lambda _: None,
 ) -> Evaluation:
@@ -97,6 +98,7 @@ def evaluate(
             of a run that encodes, or a file of Inception weights.
         only: Names of questions; by default all that the run can answer.
         limit: Greatest number of training samples, and of held-out samples, drawn at random.
+        made: Greatest number of samples that the run makes, for what is measured of them.
         seed: Of every draw.
         say: Called with each line for a person.
 
@@ -117,7 +119,7 @@ def evaluate(
     """
     run = load(run)
     questions = askable(run, chosen(tuple(only)), named=bool(only))
-    case = case_of(run, against, features, limit, seed)
+    case = case_of(run, against, features, limit, made, seed)
     ground = ground_of(run, case, against, limit)
     fresh = Evaluation(run.name, run.title, ground, cost_of(run))
     old = earlier(run.path, fresh)
@@ -166,10 +168,10 @@ def askable(run: Run, questions: tuple[Question, ...], *, named: bool) -> tuple[
     return tuple(q for q in questions if q.capability in able)
 
 
-def case_of(run: Run, against: Any, features: str, limit: int, seed: int) -> Case:
+def case_of(run: Run, against: Any, features: str, limit: int, made: int, seed: int) -> Case:
     """Returns what questions are put to: samples that a run learned from, and samples that it has never seen."""
-    if limit < 10 or seed < 0:
-        raise OptionError(f"limit is {limit} and seed is {seed}; they are at least 10 and 0")
+    if min(limit, made) < 10 or seed < 0:
+        raise OptionError(f"limit is {limit}, made is {made} and seed is {seed}; they are at least 10, 10 and 0")
     own = run.data()
     unseen = own if against is None else aligned(run.open(against), own)
     positions = own.testing if against is None else torch.arange(len(unseen))
@@ -181,7 +183,7 @@ def case_of(run: Run, against: Any, features: str, limit: int, seed: int) -> Cas
         f"{counted(train, own.training)} training samples of {own.name}",
         f"{counted(test, positions)} {'held-out ' if against is None else ''}samples of {unseen.name}",
     )
-    return Case(run, train, test, names, space_of(features, run, seed), seed)
+    return Case(run, train, test, names, space_of(features, run, seed), seed, made)
 
 
 def counted(part: Data, of: torch.Tensor) -> str:
@@ -210,7 +212,7 @@ def ground_of(run: Run, case: Case, against: Any, limit: int) -> dict[str, Any]:
         "sample": str(own.spec),
         "against": None if against is None else case.test.source,
         "drawn": f"{len(case.train):,} training and {len(case.test):,} unseen samples (at most {limit:,} of each, "
-                 f"seed {case.seed})",
+                 f"seed {case.seed}); at most {case.made:,} made",
         "samples": case.test.fingerprint,
         "space": case.space.name,
     }

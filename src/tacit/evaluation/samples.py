@@ -28,7 +28,6 @@ from tacit.protocol import Spec
 __all__ = ["NEAREST", "ask", "features_of", "pixels"]
 
 QUESTION = "samples"
-MOST = 5_000  # samples that are made
 LEAST = 20  # samples below which no covariance is worth a number
 GROUPS = 10  # that are left out in turn
 NEIGHBOURS = 3
@@ -68,13 +67,13 @@ class Sides:
 
 
 def ask(case: Case) -> Iterator[Measure]:
-    """Measures as many samples as there are held-out ones, at most 5,000, which is what they are judged beside.
+    """Measures as many samples as there are held-out ones, which they are judged beside, at most `Case.made`.
 
     Raises:
         DataError: If there are too few samples for a distance.
         RunError: If the run makes samples that are not numbers.
     """
-    n = min(len(case.test), MOST)
+    n = min(len(case.test), case.made)
     if min(n, len(case.train)) < LEAST:
         raise DataError(f"there are {case.names[0]} and {case.names[1]}; a distance between sets of samples needs "
                         f"{LEAST} of each; fit with a greater --split, or name other data with --against")

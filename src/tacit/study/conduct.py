@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import os
@@ -18,12 +19,13 @@ from tacit.catalog import method_class
 from tacit.data.dataset import Data
 from tacit.data.facts import facts_of
 from tacit.data.options import flag
-from tacit.errors import Interrupted, OptionError, TacitError
+from tacit.errors import Interrupted, OptionError, TacitError, UserError
 from tacit.evaluation.counting import Counted, count_clusters
 from tacit.evaluation.evaluate import FILE as EVALUATION
 from tacit.evaluation.evaluate import Evaluation, evaluate
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.questions import QUESTIONS
+from tacit.evaluation.spaces import space_of
 from tacit.functional.draws import some
 from tacit.runs.fitting import fit
 from tacit.runs.fitting import resume as resume_run
@@ -36,7 +38,8 @@ from tacit.study.panel import FIRST, SHORT, Plan
 from tacit.study.result import Member, StudyResult
 from tacit.study.samples import write_samples
 from tacit.study.scenes import Scenes
-from tacit.study.verdicts import best_representation, judged
+from tacit.study.verdicts import best_representation, judge, judged
+from tacit.training.fitted import ended_after
 from tacit.training.signals import handled
 
 __all__ = ["Study", "conduct"]
@@ -50,6 +53,9 @@ COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # of clusters that are looked at
 LOOKED = 2_000  # samples that are looked at for that
 SAMPLES = {3.0: 1_000, 10.0: 2_000}  # measured on, up to so many minutes
 MOST = 5_000  # measured on with more time
+MADE = 300  # samples that are made to be measured: few, since some methods take a second for each
+SAMPLED = "samples"  # the question whose answers depend on the features
+LOOK, OVER = 0.25, 0.03  # minutes that measuring may take at least, and share of the budget by which it may exceed it
 OVERHEAD = 0.03  # of the budget that looking at a member takes, before one was looked at
 
 
@@ -163,6 +169,8 @@ class Study:
             if self.stopped:
                 break
             self.guarded(i)
+        with contextlib.suppress(Interrupted):
+            self.compare_samples()
         result = self.result()
         if self.runs:
             for path in write_samples(result, self.runs, self.data, self.folder):
@@ -310,14 +318,51 @@ class Study:
         answered = {m.question for m in known.measures} | {q.partition(":")[0] for q in known.silent} if known else ()
         missing = tuple(q for q in self.questions(i, run) if q not in answered)
         if missing:
-            limit = next((n for most, n in SAMPLES.items() if self.journal.minutes <= most), MOST)
-            known = evaluate(run, only=missing, limit=limit, seed=self.journal.seed)
+            known = self.answers(run, missing) or known
         counted = self.numbers.get(self.members[i].name)
         if known is not None and counted is not None:
             more = count_measures(counted, f"training samples of {self.data.name}")
             known = dataclasses.replace(known, measures=(*known.measures, *more))
             known.write(run.path)
         self.change(i, evaluation=known)
+
+    def answers(self, run: Run, questions: tuple[str, ...]) -> Evaluation | None:
+        """Puts questions to a member, and returns the answers that there is time for."""
+        limit = next((n for most, n in SAMPLES.items() if self.journal.minutes <= most), MOST)
+        most = max(LOOK, self.left / 60) + OVER * self.journal.minutes
+        try:
+            with ended_after(most, "measuring"):
+                return evaluate(run, only=questions, features=self.features(), limit=limit, made=MADE,
+                                seed=self.journal.seed)
+        except UserError:
+            raise
+        except TacitError as error:  # each answer was written as it was found
+            self.aside(str(error))
+            return Evaluation.read(run.path) if (run.path / EVALUATION).is_file() else None
+
+    def features(self) -> str:
+        """Returns in which features samples are compared: a random network sees texture, a learned one sees more."""
+        makers = [name for name, run in self.runs.items() if "Samples" in run.capabilities]
+        name = judge(self.members, makers) if self.data.spec.kind == "image" else None
+        return str(self.folder / name) if name in self.runs else "random"
+
+    def compare_samples(self) -> None:
+        """Measures again the samples that were measured in other features than the last ones were."""
+        if self.stopped:
+            return
+        space = space_of(self.features(), next(iter(self.runs.values())), self.journal.seed).name if self.runs else ""
+        for i, own in enumerate(self.members):
+            before = own.evaluation
+            if before is None or all(m.space == space for m in before.measures if m.question == SAMPLED):
+                continue
+            self.say(f"{own.name}: measuring its samples again, in {space}")
+            fresh = self.answers(self.runs[own.name], (SAMPLED,))
+            if fresh is not None:
+                others = tuple(m for m in before.measures if m.question != SAMPLED)
+                merged = dataclasses.replace(fresh, measures=(*others, *fresh.measures),
+                                             silent={**before.silent, **fresh.silent})
+                merged.write(self.folder / own.name)
+                self.change(i, evaluation=merged)
 
     def questions(self, i: int, run: Run) -> tuple[str, ...]:
         """Returns what a member is asked: what it can answer, and what it is compared with only once."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from tacit.evaluation.measure import Measure
 from tacit.study.result import Evidence, Member, Verdict
 
-__all__ = ["CLUSTERS", "MAP", "NEW", "REPRESENTATION", "RESTORE", "STRANGE", "best_representation", "judged",
+__all__ = ["CLUSTERS", "MAP", "NEW", "REPRESENTATION", "RESTORE", "STRANGE", "best_representation", "judge", "judged",
            "standings"]
 
-MAP = "to see the data on a map"
-REPRESENTATION = "to represent samples by a few numbers"
-CLUSTERS = "to sort the data into groups"
-STRANGE = "to find what does not belong"
-NEW = "to make new samples"
-RESTORE = "to compress and restore"
+MAP = "a map of the data"
+REPRESENTATION = "a representation"
+CLUSTERS = "groups"
+STRANGE = "finding what does not belong"
+NEW = "new samples"
+RESTORE = "compressing and restoring"
 
 KNOWN = ("recognition", "changed samples known again")
 RESTORING = ("PSNR", "squared error", "codes restored")  # the first that there is
@@ -130,14 +130,37 @@ def best_representation(members: Sequence[Member]) -> str | None:
     return found[0][0].name if found else None
 
 
+def judge(members: Sequence[Member], makers: Collection[str]) -> str | None:
+    """Returns the name of the member in whose features samples are compared: the best that makes none itself.
+
+    Arguments:
+        members: The panel.
+        makers: Names of the members that make samples.
+
+    Returns:
+        None where no such member knows changed samples again better than the pixels do.
+    """
+    found = [(m, measure) for m, measure in standings(members, *KNOWN) if m.name not in makers]
+    if not found:
+        return None
+    top, measure = found[0]
+    plain = untaught(found)
+    return top.name if plain is None or measure.span[0] > plain.span[1] else None
+
+
+def untaught(found: Sequence[Standing]) -> Measure | None:
+    """Returns how often pixels or values know changed samples again."""
+    return next((b for m, own in found for b in (m.evaluation.measures if m.evaluation else ())
+                 if b.name == own.name and b.of in ("pixels", "values")), None)
+
+
 def representations(members: Sequence[Member]) -> Verdict | None:
     """Returns which representation to build on, and whether labels agree."""
     found = standings(members, *KNOWN)
     if not found:
         return None
     top, measure = found[0]
-    plain = next((b for m, _ in found for b in m.evaluation.measures  # type: ignore[union-attr]
-                  if b.name == measure.name and b.of in ("pixels", "values")), None)
+    plain = untaught(found)
     probes = standings(members, "representation", "linear probe accuracy")
     more = [Evidence(m.name, p) for m, p in probes]
     if plain is not None:
@@ -180,6 +203,8 @@ def samples(members: Sequence[Member]) -> Verdict | None:
     found = standings(members, "samples", "Frechet distance")
     if not found:
         return None
+    spaces = [measure.space for _, measure in found]
+    found = [s for s in found if s[1].space == max(spaces, key=spaces.count)]  # distances in two spaces do not compare
     name = "nearer to a training sample than held-out data are"
     copies = {m.name: find(m, "samples", name, "pixels") or find(m, "samples", name) for m, _ in found}
     new = [s for s in found if (c := copies[s[0].name]) is None or c.span[0] <= COPIES]
@@ -193,6 +218,8 @@ def samples(members: Sequence[Member]) -> Verdict | None:
     if held is not None:
         more.append(Evidence(new[0][0].name, held))
         cautions.append(f"Held-out data themselves have {held}; samples cannot be nearer than that.")
+    space = new[0][1].space
+    cautions.append(f"The distance sees what its features see ({space}): look at the samples, too.")
     return verdict(NEW, new, ahead(new, "the Frechet distance"), *more, cautions=cautions)
 
 

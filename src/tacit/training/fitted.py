@@ -18,7 +18,7 @@ from tacit.protocol import Batch, Method
 from tacit.training.options import TrainOptions
 from tacit.training.signals import handled
 
-__all__ = ["fit_at_once"]
+__all__ = ["ended_after", "fit_at_once"]
 
 MOST = 2**28  # floats that are handed to a library at once, 1 GiB
 STEPWISE = ("steps", "epochs", "samples", "patience", "batch", "micro_batch", "lr", "schedule", "ema", "clip")

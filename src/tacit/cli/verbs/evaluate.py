@@ -17,6 +17,8 @@ OPTIONS = (
     Option("against", str | None, None, "Other data to measure on, in place of the run's own held-out samples.",
            "samples", metavar="DATA"),
     Option("limit", int, 10_000, "Greatest number of training samples, and of held-out samples.", "samples"),
+    Option("made", int, 5_000, "Greatest number of samples that the run makes, for what is measured of them.",
+           "samples"),
     Option("seed", int, 0, "Seed of every draw.", "samples"),
     Option("features", str, "random", "In which features samples are compared with data: random for a seeded random "
            "network, the folder of a run that encodes, or a file of Inception weights.", "questions",
@@ -50,4 +52,4 @@ def run(call: Call, say: Say) -> None:
 def settings(call: Call) -> dict[str, Any]:
     """Returns how the questions are put."""
     return {"against": call["against"], "features": call["features"], "only": tuple(call["only"]),
-            "limit": call["limit"], "seed": call["seed"]}
+            "limit": call["limit"], "made": call["made"], "seed": call["seed"]}

@@ -88,6 +88,7 @@ def told(found: StudyResult) -> list[str]:
     lines = [""]
     for verdict in found.verdicts:
         answer = found.member(verdict.answer).title if verdict.answer else "no verdict"
-        lines += [f"{verdict.purpose}: {answer}", f"  {verdict.because}", *(f"  mind: {c}" for c in verdict.cautions)]
+        lines += [f"for {verdict.purpose}: {answer}", f"  {verdict.because}"]
+        lines += [f"  mind: {caution}" for caution in verdict.cautions]
     lines += [f"{m.name}: {m.state}: {m.reason}" for m in found.members if m.state != "done"]
     return [*lines, ""]
