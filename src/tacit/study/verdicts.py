@@ -140,11 +140,11 @@ def judge(members: Sequence[Member], makers: Collection[str]) -> str | None:
     Returns:
         None where no such member knows changed samples again better than the pixels do.
     """
-    found = [(m, measure) for m, measure in standings(members, *KNOWN) if m.name not in makers]
+    every = standings(members, *KNOWN)
+    found = [(m, measure) for m, measure in every if m.name not in makers]
     if not found:
         return None
-    top, measure = found[0]
-    plain = untaught(found)
+    (top, measure), plain = found[0], untaught(every)
     return top.name if plain is None or measure.span[0] > plain.span[1] else None
 
 
