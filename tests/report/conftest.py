@@ -75,7 +75,7 @@ def study_of(data, shown, /, **changes):
         "members": members(),
         "verdicts": (
             Verdict("a map", "02-umap", "It keeps most neighbours.", evidence, ("Mind the brightness.",)),
-            Verdict("a representation", "", "Nothing tells the candidates apart."),
+            Verdict("a representation", "", "Nothing tells the candidates apart.", undecided=True),
         ),
         "maps": tuple(Map(name, torch.randn(n, 2, generator=generator), warning)
                       for name, warning in (("02-umap", ""), ("01-pca", "This map is mostly brightness."))),

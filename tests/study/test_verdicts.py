@@ -79,7 +79,7 @@ def test_groups_that_do_not_come_out_again_are_no_groups() -> None:
 def test_a_representation_must_know_more_than_the_pixels() -> None:
     plain = measured(KNOWS, 0.7, of="pixels")
     found = verdict(REPRESENTATION, member("vae", measured(KNOWS, 0.69), plain))
-    assert not found.answer and "Label" in found.because
+    assert not found.answer and "Label" in found.because and found.undecided
     found = verdict(REPRESENTATION, member("simclr", measured(KNOWS, 0.9), plain), member("vae", measured(KNOWS, 0.6)))
     assert found.answer == "01-simclr"
 

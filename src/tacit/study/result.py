@@ -239,6 +239,7 @@ class Verdict:
         because: Why, or why there is none; one or two sentences.
         evidence: What it rests on.
         cautions: What to mind, a sentence each.
+        undecided: Whether labels would decide it.
     """
 
     purpose: str
@@ -246,6 +247,7 @@ class Verdict:
     because: str
     evidence: tuple[Evidence, ...] = ()
     cautions: tuple[str, ...] = ()
+    undecided: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ STRANGE = "finding what does not belong"
 NEW = "new samples"
 RESTORE = "compressing and restoring"
 
+LABELS_DECIDE = (CLUSTERS, REPRESENTATION, STRANGE)
+
 KNOWN = ("recognition", "changed samples known again")
 RESTORING = ("PSNR", "squared error", "codes restored")  # the first that there is
 TRUSTED = 0.75  # trustworthiness that a map needs; a random one has 0.5
@@ -60,7 +62,8 @@ def verdict(purpose: str, found: Sequence[Standing], because: str, *more: Eviden
 
 def none(purpose: str, found: Sequence[Standing], because: str, *more: Evidence) -> Verdict:
     """Returns that there is no verdict, and what that rests on."""
-    return Verdict(purpose, "", because, (*(Evidence(m.name, measure) for m, measure in found), *more))
+    evidence = (*(Evidence(m.name, measure) for m, measure in found), *more)
+    return Verdict(purpose, "", because, evidence, undecided=purpose in LABELS_DECIDE)
 
 
 def ahead(found: Sequence[Standing], what: str) -> str:
