@@ -33,7 +33,6 @@ class Question:
 QUESTIONS = (
     Question("reconstruction", "Reconstructs", "How well are samples restored that it has never seen?",
              reconstruction.ask),
-    Question("likelihood", "Density", "How likely does it find samples that it has never seen?", likelihood.ask),
     Question("samples", "Samples", "How near are its samples to the data, and are they copies?", samples.ask),
     Question("clusters", "Clusters", "Do its clusters match the labels, and would they come out again?", clusters.ask),
     Question("anomaly", "Scores", "Does it find samples that do not belong?", anomaly.ask),
@@ -41,6 +40,7 @@ QUESTIONS = (
     Question("recognition", "Encodes", "Does its representation know a sample again that was changed a little?",
              recognition.ask),
     Question("representation", "Encodes", "How much of the labels does its representation hold?", representation.ask),
+    Question("likelihood", "Density", "How likely does it find samples that it has never seen?", likelihood.ask),
     Question("baselines", "Encodes", "How much of the labels is held by what needs no learning, and by its layers?",
              representation.ask_baselines),
 )

@@ -220,7 +220,7 @@ def samples(members: Sequence[Member]) -> Verdict | None:
     held = find(new[0][0], "samples", "Frechet distance", "held-out data")
     if held is not None:
         more.append(Evidence(new[0][0].name, held))
-        cautions.append(f"Held-out data themselves have {held}; samples cannot be nearer than that.")
+        cautions.append(f"Held-out data themselves have {held}, as perfect samples would at this number.")
     space = new[0][1].space
     cautions.append(f"The distance sees what its features see ({space}): look at the samples, too.")
     return verdict(NEW, new, ahead(new, "the Frechet distance"), *more, cautions=cautions)

@@ -90,7 +90,7 @@ def ended_after(minutes: float | None, title: str) -> Iterator[None]:
         return
 
     def end(number: int, frame: FrameType | None) -> None:
-        raise TacitError(f"{title} did not finish within {minutes:g} minutes; give more --minutes, or fewer samples "
+        raise TacitError(f"{title} did not finish within {minutes:.3g} minutes; give more --minutes, or fewer samples "
                          "with --limit")
 
     with handled(end, signal.SIGALRM):

@@ -23,8 +23,8 @@ OPTIONS = (
     Option("features", str, "random", "In which features samples are compared with data: random for a seeded random "
            "network, the folder of a run that encodes, or a file of Inception weights.", "questions",
            metavar="random|RUN|FILE"),
-    Option("only", tuple[str, ...], (), "Only these questions: reconstruction, likelihood, samples, clusters, anomaly, "
-           "maps, recognition, representation, baselines.", "questions", metavar="NAME,..."),
+    Option("only", tuple[str, ...], (), "Only these questions: reconstruction, samples, clusters, anomaly, maps, "
+           "recognition, representation, likelihood, baselines.", "questions", metavar="NAME,..."),
     Option("device", Literal["auto", "cpu", "cuda", "mps"], "auto", "Where to compute.", "output"),
     TRUST,
 )
