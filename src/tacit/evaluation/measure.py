@@ -35,6 +35,8 @@ class Measure:
         12.35 [11.90, 12.80]
         >>> print(Measure("representation", "linear probe accuracy", 0.9541, "...", unit="share"))
         95.4 %
+        >>> print(Measure("clusters", "clusters used", 20, "..."))
+        20
     """
 
     question: str
@@ -59,7 +61,9 @@ class Measure:
         return (self.value, self.value) if self.low is None or self.high is None else (self.low, self.high)
 
     def __str__(self) -> str:
-        """Returns the value as a person reads it."""
+        """Returns the value as a person reads it: a whole number without an interval is a count."""
+        if self.low is None and not self.unit and float(self.value).is_integer():
+            return f"{self.value:,.0f}"
         scale, digits, unit = (100, 3, " %") if self.unit == "share" else (1, 4, f" {self.unit}" if self.unit else "")
         if self.low is None or self.high is None:
             return f"{number(scale * self.value, digits)}{unit}"

@@ -121,13 +121,14 @@ def word(value: float | str) -> str:
     """Returns a cell as a person reads it; a dash where it is missing.
 
     Example:
-        >>> word(40.0), word(0.123456), word("Private"), word(float("nan"))
-        ('40', '0.1235', 'Private', '–')
+        >>> word(-0.0), word(0.123456), word("Private"), word(float("nan"))
+        ('0', '0.1235', 'Private', '–')
     """
     if isinstance(value, str):
         return value or "–"
     if math.isnan(value):
         return "–"
+    value += 0.0  # minus zero is zero
     return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 

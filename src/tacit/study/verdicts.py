@@ -20,7 +20,7 @@ RESTORE = "compressing and restoring"
 LABELS_DECIDE = (CLUSTERS, REPRESENTATION, STRANGE)
 
 KNOWN = ("recognition", "changed samples known again")
-RESTORING = ("PSNR", "squared error", "codes restored")  # the first that there is
+RESTORING = ("PSNR", "squared error", "squared error of numbers", "codes restored")  # the first that there is
 TRUSTED = 0.75  # trustworthiness that a map needs; a random one has 0.5
 STABLE = 0.6  # adjusted Rand index that two fits of a grouping need
 FOUND = 0.6  # area under the curve that an anomaly score needs; chance has 0.5
