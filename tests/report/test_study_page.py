@@ -187,11 +187,13 @@ def test_cleaning_leaves_what_is_no_path(digits_study):
     assert clean("data=/a/b/c.png, (/x/y)") == "data=c.png, (y)"
 
 
-def test_a_relative_source_loses_its_directory_and_nothing_else_does(digits_study):
-    data = dataclasses.replace(digits_study.facts.data, source="../all data/photos")
-    clean = cleaner(dataclasses.replace(digits_study, facts=dataclasses.replace(digits_study.facts, data=data)))
-    assert clean("tacit study '../all data/photos' -o s") == "tacit study 'photos' -o s"
-    assert clean("all data/photos2/x.png") == "all data/photos2/x.png"
+def test_a_relative_source_stays_in_commands_and_goes_where_the_page_is_shared(digits_study):
+    data = dataclasses.replace(digits_study.facts.data, source="../all data/photos", name="photos")
+    study = dataclasses.replace(digits_study, facts=dataclasses.replace(digits_study.facts, data=data))
+    command = "tacit study '../all data/photos' -o s"
+    assert cleaner(study)(command) == command
+    assert cleaner(study, share=True)(command) == "tacit study 'the data' -o s"
+    assert cleaner(study, share=True)("all samples of photos, photos2") == "all samples of the data, photos2"
 
 
 def test_thumbnails_lie_where_the_page_looks_for_them(digits_study, digits_page):

@@ -165,13 +165,90 @@ def test_without_time_members_wait_and_say_so(tmp_path, points):
     assert "--resume" in found.members[1].reason and not found.finished
 
 
-def test_what_stands_on_the_best_representation_is_left_out_where_it_stands_already(tmp_path, points):
-    data = open_source(points)
-    study = study_of(tmp_path, data, [Plan("pca", "first look"), Plan("kmeans", "clusters", "first look"),
-                                      Plan("kmeans", "clusters", "best representation")])
-    found = study.go()
+def test_what_stands_on_the_best_representation_is_left_out_where_it_stands_already(tmp_path, points, monkeypatch):
+    plans = [Plan("pca", "first look"), Plan("kmeans", "clusters", "first look"),
+             Plan("kmeans", "clusters", "best representation")]
+    found = study_of(tmp_path / "none", open_source(points), plans).go(3)
     assert [m.state for m in found.members] == ["done", "done", "left out"]
-    assert "01-pca" in found.members[2].reason
+    assert "surely better than the data" in found.members[2].reason
+    monkeypatch.setattr(conducting, "chosen_representation", lambda members: "01-pca")
+    found = study_of(tmp_path / "pca", open_source(points), plans).go(3)
+    assert [m.state for m in found.members] == ["done", "done", "left out"]
+    assert "02-kmeans stands on it already" in found.members[2].reason
+
+
+def test_what_cannot_be_measured_is_done_and_says_why(tmp_path, points):
+    found = conduct(points, methods=["pca", "isolation-forest"], out=tmp_path / "study", split="0")
+    assert [m.state for m in found.members] == ["done", "done"] and not found.verdicts
+    assert "held-out" in found.members[0].reason
+
+
+def test_what_failed_gets_another_chance(tmp_path, points, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("planted")
+
+    with monkeypatch.context() as planted:
+        planted.setattr(conducting, "fit", broken)
+        assert [m.state for m in conduct(points, methods=["pca"], out=tmp_path / "study").members] == ["failed"]
+    assert [m.state for m in conduct(tmp_path / "study", resume=True).members] == ["done"]
+
+
+def test_a_run_that_is_finished_is_not_fitted_again(tmp_path, points, monkeypatch):
+    folder = conduct(points, methods=["pca"], out=tmp_path / "study").folder
+    plain = json.loads((folder / "study.json").read_text())
+    plain["members"][0]["state"] = "interrupted"  # while its pictures were drawn
+    (folder / "study.json").write_text(json.dumps(plain))
+    monkeypatch.setattr(conducting, "fit", lambda *_, **__: pytest.fail("it was fitted again"))
+    assert [m.state for m in conduct(folder, resume=True).members] == ["done"]
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_an_interruption_while_measuring_is_heard(tmp_path, points, monkeypatch, final):
+    measured, once = conducting.evaluate, [True]
+
+    def interrupted(run, **options):
+        if once:
+            once.clear()
+            raise Interrupted("planted", final=final)
+        return measured(run, **options)
+
+    monkeypatch.setattr(conducting, "evaluate", interrupted)
+    found = conduct(points, methods=["pca", "isolation-forest"], out=tmp_path / "study")
+    assert [m.state for m in found.members] == ["done", "waiting" if final else "done"] and found.stopped is final
+    again = conduct(tmp_path / "study", resume=True)
+    assert all(m.evaluation is not None and m.evaluation.measures for m in again.members)
+
+
+def test_samples_are_measured_again_in_better_features_and_nothing_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(conducting, "judge", lambda members, makers: "02-ica" if len(members[1:]) and any(
+        m.name == "02-ica" and m.evaluation for m in members) else None)
+    found = conduct("digits", methods=["pca", "ica"], out=tmp_path / "study", **QUICK | {"limit": 400})
+    measures = found.members[0].evaluation.measures
+    assert len({(m.key, m.protocol) for m in measures}) == len(measures), "no measure twice"
+    spaces = {m.space for m in measures if m.name == "Frechet distance"}
+    assert len(spaces) == 1 and spaces.pop().startswith("encode of 02-ica")
+    assert {m.question for m in measures} >= {"maps", "anomaly", "reconstruction"}, "the other answers stay"
+
+
+def test_a_study_of_another_source_does_not_go_on_here(tmp_path, points):
+    conduct(points, methods=["pca"], out=tmp_path / "study")
+    np.save(tmp_path / "others.npy", np.zeros((9, 3)))
+    with pytest.raises(RunError, match="is a study of"):
+        conduct(tmp_path / "others.npy", add=["lof"], out=tmp_path / "study")
+
+
+def test_a_study_never_replaces_its_own_source(tmp_path, points):
+    folder = conduct(points, methods=["pca"], out=tmp_path / "study").folder
+    for source in (folder, folder / "samples.csv"):
+        with pytest.raises(RunError, match="own folder"):
+            conduct(source, methods=["pca"], out=folder, overwrite=True)
+    assert states(folder) == ["done"]
+
+
+def test_a_study_that_goes_on_gets_as_many_minutes_again(tmp_path, points):
+    folder = conduct(points, methods=["pca"], minutes=2, out=tmp_path / "study").folder
+    assert conduct(folder, add=["lof"]).minutes == 4
+    assert conduct(folder, resume=True, minutes=1).minutes == 5
 
 
 def study_of(folder: Path, data, plans) -> Study:

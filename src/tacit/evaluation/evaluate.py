@@ -234,9 +234,13 @@ def seconds(folder: Path) -> float | None:
 
 
 def earlier(folder: Path, fresh: Evaluation) -> Evaluation:
-    """Returns the evaluation that is there already if it is on the same ground, else the fresh one."""
+    """Returns the evaluation that is there already if it is on the same ground, else the fresh one.
+
+    Measures name the features that they were taken in, so that other ones do not make another ground.
+    """
     try:
         old = Evaluation.read(folder)
     except RunError:
         return fresh
-    return old if (old.ground, old.cost) == (fresh.ground, fresh.cost) else fresh
+    same = {**old.ground, "space": ""} == {**fresh.ground, "space": ""} and old.cost == fresh.cost
+    return old if same else fresh

@@ -25,6 +25,7 @@ Share = Callable[[Tensor, Tensor], float]
 
 BATCH = 1_024
 PER_GROUP = 5  # samples of a group, on average, below which nothing can be said of a factor
+COLOURLESS = 0.02  # saturation up to which there is no hue
 FORMS = ("%Y-%m-%d", "%d-%m-%Y", "%m-%d-%Y")
 
 
@@ -92,11 +93,20 @@ def factors_of(data: Data) -> dict[str, Array]:
     return seen | {f"{name} of the source" if name in seen else name: column for name, column in known.items()}
 
 
+def is_class(words: Array, label: Tensor | None) -> bool:
+    """Returns whether words, or the innermost folders that they name, are other names of two or more classes."""
+    if label is None or len(label.unique()) < 2:
+        return False
+    names = [str(word).rpartition("/")[2] for word in words.tolist()]
+    pairs = set(zip(names, label.tolist(), strict=True))
+    return len(pairs) == len(set(names)) == len(label.unique())
+
+
 def look(x: Tensor) -> dict[str, Tensor]:
     """Returns how images look, each (N,): images in [0, 1], shape (N, C, H, W).
 
     Brightness is the mean and contrast the standard deviation of the luma. Saturation is the mean distance of pixels
-    from grey, and hue its mean direction, in the plane of the colours.
+    from grey, and hue its mean direction, in the plane of the colours; what has hardly any colour has no hue.
     """
     if x.shape[1] != 3:
         grey = x.mean(1)  # (N, H, W)
@@ -104,11 +114,13 @@ def look(x: Tensor) -> dict[str, Tensor]:
     grey = torch.einsum("nchw,c->nhw", x, x.new_tensor(LUMA))
     red, green, blue = x.unbind(1)
     across, along = red - (green + blue) / 2, (green - blue) * math.sqrt(3) / 2  # the plane of colours, red at 0
+    saturation = torch.hypot(across, along).mean((1, 2))
+    hue = torch.atan2(along.mean((1, 2)), across.mean((1, 2)))
     return {
         "brightness": grey.mean((1, 2)),
         "contrast": grey.std((1, 2), correction=0),
-        "saturation": torch.hypot(across, along).mean((1, 2)),
-        "hue": torch.atan2(along.mean((1, 2)), across.mean((1, 2))),
+        "saturation": saturation,
+        "hue": torch.where(saturation > COLOURLESS, hue, math.nan),
     }
 
 

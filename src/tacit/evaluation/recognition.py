@@ -39,15 +39,17 @@ def ask(case: Case) -> Iterator[Measure]:
     """Yields how often changed samples are known again by what a run encodes, and how many directions that fills.
 
     Raises:
-        DataError: If there are fewer than 10 samples.
+        DataError: If there are fewer than 10 samples, or they have a single column.
     """
     if len(case.test) < LEAST:
         raise DataError(f"there are {case.names[1]}; samples are told apart among {LEAST} or more; fit with a greater "
                         "--split")
+    if case.run.spec.kind != "image" and int(blocks(case.run.spec).max()) < 1:
+        raise DataError(f"a sample is {case.run.spec}, and one with a single column cannot be known again once that is "
+                        "replaced")
     run, data = case.run, drawn(case.test, torch.arange(len(case.test)), MOST, case.seed)
     changed = dataclasses.replace(data, x=view(data.everything(), data.spec, case.seed))
     same = torch.unique(data.x.flatten(1), dim=0, return_inverse=True)[1]
-    name = "pixels" if run.spec.kind == "image" else "values"
     encoded = f"what {run.method_name} encodes samples as"
     yield from answers(case, "", encoded, flat(run.encode(data)), flat(run.encode(changed)), same)
     name = "pixels" if run.spec.kind == "image" else "values"

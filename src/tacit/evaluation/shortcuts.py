@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import torch
 from torch import Tensor
 
 from tacit.data.dataset import Data
-from tacit.evaluation.factors import Array, Explained, explained, factors_of, grouped
+from tacit.evaluation.factors import Array, Explained, explained, factors_of, is_class
 from tacit.evaluation.measure import Measure
 from tacit.functional.association import groups_explained, largest_share
 
@@ -28,17 +27,8 @@ def factors_beside_labels(data: Data) -> dict[str, Array]:
 
     A folder that is the label is what a map should show.
     """
-    factors = factors_of(data)
-    if data.label is None:
-        return factors
-    label = data.label
-    return {name: f for name, f in factors.items() if f.dtype.kind in "fiub" or not same_groups(grouped(f), label)}
-
-
-def same_groups(a: Tensor, b: Tensor) -> bool:
-    """Returns whether two groupings, int64 (N,), keep the same samples together."""
-    pairs = len(torch.stack([a, b]).unique(dim=1).T)
-    return pairs == len(a.unique()) == len(b.unique())
+    return {name: f for name, f in factors_of(data).items()
+            if f.dtype.kind in "fiub" or not is_class(f.astype(str), data.label)}
 
 
 def map_shares(places: Tensor, factors: Mapping[str, Array], whom: str, *, seed: int = 0) -> Iterator[Measure]:

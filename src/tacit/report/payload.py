@@ -24,6 +24,7 @@ __all__ = ["as_script", "payload"]
 Array = np.ndarray[Any, Any]
 
 ATLAS = 6_000_000  # bytes of the thumbnails
+WIDE = 60  # columns of a row that are shown beside the map
 NOWHERE = 2**16 - 1  # in place of a coordinate that is not finite
 MOST = 30  # words of a colouring that have a colour of their own
 GREY = ("#b4b7bd", "#5c626c")  # on light and on dark paper
@@ -56,8 +57,8 @@ def payload(result: StudyResult, ids: Sequence[str], *, media: bool) -> dict[str
         "colourings": colourings(result),
         "scale": {"light": scale(0.0, 0.92), "dark": scale(0.22, 1.0)},
         "atlas": sheet(shown) if pictured else None,
-        "columns": column_names(shown.spec) if media else (),
-        "rows": rows(shown.x, shown.spec) if media else [],
+        "columns": column_names(shown.spec)[:WIDE] if media else (),
+        "rows": [row[:WIDE] for row in rows(shown.x, shown.spec)] if media else [],
     }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from tacit.data.builtin import BUILTIN
 from tacit.data.dataset import Data
 from tacit.data.facts import Fact, Facts
 from tacit.evaluation.evaluate import Evaluation
@@ -24,17 +25,21 @@ WORD = re.compile(r"[^\s,;:()'\"]*[^\s,;:()'\".]")  # as it may name something: 
 PLACE = re.compile(r"gps|latitude|longitude|geotag|^(lat|lon|lng)$", re.IGNORECASE)
 
 
-def cleaner(result: StudyResult) -> Clean:
+def cleaner(result: StudyResult, *, share: bool = False) -> Clean:
     """Returns what takes the directories out of a text: of every absolute path, only the last part stays.
 
-    The directories of the source, of the study and of the user are known, so that spaces in them do no harm.
+    The directories of the source, of the study and of the user are known, so that spaces in them do no harm. Where the
+    page is shared, relative directories go too, and so does the name of the source.
     """
     shorter = {f"{Path.home()}/": ""}
     for path in (Path(result.facts.data.source), Path(result.folder)):
         shorter |= {f"{path.parent}/": ""} if path.is_absolute() and len(path.parts) > 2 else {}
-        shorter |= {str(path): path.name} if len(path.parts) > 1 else {}
+        shorter |= {str(path): path.name} if len(path.parts) > 1 and (share or path.is_absolute()) else {}
+    if share and result.facts.data.source not in BUILTIN:
+        shorter |= dict.fromkeys((result.facts.data.source, result.facts.data.name), "the data")
     longest = sorted(shorter, key=len, reverse=True)
-    known = re.compile(rf"(?<![\w./~-])(?:{'|'.join(map(re.escape, longest))})")
+    ends = {True: r"(?!\w)", False: ""}  # a directory goes on, a name does not
+    known = re.compile(rf"(?<![\w./~-])(?:{'|'.join(re.escape(w) + ends[not w.endswith('/')] for w in longest)})")
 
     def clean(text: str) -> str:
         return ABSOLUTE.sub(r"\1", known.sub(lambda found: shorter[found[0]], text))
@@ -48,13 +53,32 @@ def numbered(data: Data) -> Mapping[str, str]:
 
 
 def without_places(result: StudyResult) -> StudyResult:
-    """Returns a result without the factors and the facts that say where on Earth something was."""
+    """Returns a result without the factors, the facts and the words that say where on Earth something was."""
     known = {name: values for name, values in result.shown.factors.items() if not PLACE.search(name)}
     lines = tuple(line for line in result.facts.lines if not PLACE.search(line.name))
     return dataclasses.replace(
-        result,
+        without_words(result, [name for name in result.facts.data.columns if PLACE.search(name)]),
         shown=dataclasses.replace(result.shown, factors=known),
         facts=dataclasses.replace(result.facts, lines=lines),
+    )
+
+
+def without_words(result: StudyResult, names: Sequence[str]) -> StudyResult:
+    """Returns a result without what some factors tell of clusters and strange samples."""
+    def telling(words: str) -> bool:
+        return not words.startswith(tuple(f"{name} " for name in names))
+
+    def reason(words: str) -> str:
+        return "; ".join(filter(telling, words.split("; ")))
+
+    return dataclasses.replace(
+        result,
+        clusters=tuple(
+            dataclasses.replace(c, cards=tuple(
+                dataclasses.replace(card, apart=tuple(filter(telling, card.apart))) for card in c.cards
+            )) for c in result.clusters
+        ),
+        strangest=tuple(dataclasses.replace(s, reasons=tuple(map(reason, s.reasons))) for s in result.strangest),
     )
 
 
@@ -67,7 +91,8 @@ def withheld(result: StudyResult) -> StudyResult:
         if name not in data.columns and np.asarray(values).dtype.kind in "fiub"
     }
     return dataclasses.replace(
-        result,
+        without_words(result, list(data.columns)),
+        name="A study", command="",
         facts=bare_facts(result.facts, names),
         shown=dataclasses.replace(result.shown, factors=factors),
         members=tuple(bare_member(m, data.spec.classes, telling) for m in result.members),
@@ -77,7 +102,7 @@ def withheld(result: StudyResult) -> StudyResult:
             for v in result.verdicts
         ),
         maps=tuple(dataclasses.replace(m, warning=hushed(m.warning, telling)) for m in result.maps),
-        clusters=tuple(bare_clusters(c, telling) for c in result.clusters),
+        clusters=tuple(bare_clusters(c, telling) for c in without_words(result, list(data.columns)).clusters),
         strangest=tuple(bare_strangest(s) for s in result.strangest),
         restorations=None, generated=(), traversals=(),
     )
@@ -122,7 +147,7 @@ def hushed(text: str, telling: frozenset[str]) -> str:
         >>> hushed("Cluster 3 is mostly of 'Lake Como', else beach.", frozenset({"Lake Como", "beach"}))
         "Cluster 3 is mostly of '…', else …."
     """
-    for phrase in telling:
+    for phrase in sorted(telling, key=len, reverse=True):
         if " " in phrase and phrase in text:
             text = text.replace(phrase, "…")
     return WORD.sub(lambda found: "…" if {found[0], *found[0].split("/")} & telling else found[0], text)
@@ -130,7 +155,7 @@ def hushed(text: str, telling: frozenset[str]) -> str:
 
 def bare_member(member: Member, classes: tuple[str, ...], telling: frozenset[str]) -> Member:
     """Returns a member without what was measured of single classes, which would name them."""
-    member = dataclasses.replace(member, reason=hushed(member.reason, telling))
+    member = dataclasses.replace(member, reason=hushed(member.reason, telling), command="")
     if member.evaluation is None:
         return member
 

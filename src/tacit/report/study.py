@@ -96,7 +96,7 @@ def write_report(result: StudyResult, path: Path, *, share: bool = False) -> Pat
     """
     shown = withheld(without_places(result)) if share else without_places(result)
     numbers = numbered(result.facts.data) if share else {}
-    html = environment(cleaner(result)).get_template("study.html").render(**context(shown, numbers))
+    html = environment(cleaner(result, share=share)).get_template("study.html").render(**context(shown, numbers))
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(path) as temporary:
         temporary.write_text(html, encoding="utf-8")

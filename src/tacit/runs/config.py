@@ -19,7 +19,7 @@ from tacit.errors import RunError, did_you_mean
 from tacit.protocol import Method, Recipe, Spec, Via
 from tacit.runs.folder import CONFIG, write_atomically
 
-__all__ = ["Parent", "Record"]
+__all__ = ["Parent", "Record", "data_entry"]
 
 
 

@@ -16,10 +16,10 @@ from types import FrameType
 from typing import Any, Never
 
 from tacit.catalog import method_class
-from tacit.data.dataset import Data
+from tacit.data.dataset import IN_MEMORY, Data
 from tacit.data.facts import facts_of
 from tacit.data.options import flag
-from tacit.errors import Interrupted, OptionError, TacitError, UserError
+from tacit.errors import Interrupted, OptionError, TacitError
 from tacit.evaluation.counting import Counted, count_clusters
 from tacit.evaluation.evaluate import FILE as EVALUATION
 from tacit.evaluation.evaluate import Evaluation, evaluate
@@ -27,8 +27,10 @@ from tacit.evaluation.measure import Measure
 from tacit.evaluation.questions import QUESTIONS
 from tacit.evaluation.spaces import space_of
 from tacit.functional.draws import some
+from tacit.runs.config import Record
 from tacit.runs.fitting import fit
 from tacit.runs.fitting import resume as resume_run
+from tacit.runs.folder import is_run
 from tacit.runs.loading import load
 from tacit.runs.log import Log
 from tacit.runs.run import Run
@@ -38,7 +40,7 @@ from tacit.study.panel import FIRST, SHORT, Plan
 from tacit.study.result import Member, StudyResult
 from tacit.study.samples import write_samples
 from tacit.study.scenes import Scenes
-from tacit.study.verdicts import best_representation, judge, judged
+from tacit.study.verdicts import chosen_representation, judge, judged
 from tacit.training.fitted import ended_after
 from tacit.training.signals import handled
 
@@ -48,21 +50,23 @@ Say = Callable[[str], None]
 Publish = Callable[[StudyResult], None]
 
 TOGETHER = 3.0  # seconds within which a second signal ends the study, and not only the next method
-LEAST = 3.0  # seconds of training that are worth a start
+LEAST = 3.0  # seconds of training, or of measuring, that are worth a start
+USUAL = 10.0  # minutes
+FEW = 40  # samples below which nobody counts clusters
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # of clusters that are looked at
 LOOKED = 2_000  # samples that are looked at for that
 SAMPLES = {3.0: 1_000, 20.0: 2_000}  # measured on, up to so many minutes
 MOST = 5_000  # measured on with more time
 MADE = 300  # samples that are made to be measured: few, since some methods take a second for each
 SAMPLED = "samples"  # the question whose answers depend on the features
-LOOK, OVER = 0.25, 0.03  # minutes that measuring may take at least, and share of the budget by which it may exceed it
+OVER = 0.06  # share of the budget by which measuring may exceed it
 OVERHEAD = 0.03  # of the budget that looking at a member takes, before one was looked at
 
 
 def conduct(
     source: Any,
     *,
-    minutes: float = 10.0,
+    minutes: float | None = None,
     methods: Sequence[str] = (),
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -81,7 +85,7 @@ def conduct(
 
     Arguments:
         source: What `tacit.open_data` takes; or, to go on with a study, its folder.
-        minutes: The budget. A study that goes on gets as many again.
+        minutes: The budget, by default 10; a study that goes on gets as many again.
         methods: Those to try, by name; by default a panel chosen by kind of data and budget.
         out: The study's folder; by default ``runs/study-NAME``.
         resume: Whether to go on with a study that was ended.
@@ -105,22 +109,23 @@ def conduct(
         >>> [m.title for m in found.members]
         ['pca']
     """
-    if minutes <= 0:
+    if minutes is not None and minutes <= 0:
         raise OptionError(f"--minutes is {minutes}; it must be above 0")
     log, folder = Log(say), place_of(source, out)
     if resume or add:
-        journal, data = reopened(folder, minutes, add, reading, log)
+        journal, data, more = reopened(folder, source, minutes, add, reading, log)
     else:
-        check_place(folder, overwrite=overwrite)
-        journal, data = begun(source, minutes, methods, seed, command, reading, log)
+        check_place(folder, source, overwrite=overwrite)
+        journal, data = begun(source, minutes or USUAL, methods, seed, command, reading, log)
+        more = journal.minutes
         if overwrite and folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         journal.write(folder)
     log.settle(folder)
-    study = Study(folder, data, journal, minutes, publish, log)
+    study = Study(folder, data, journal, more, publish, log)
     with handled(study.interrupt, signal.SIGINT, signal.SIGTERM):
-        return study.go()
+        return study.go(last=len(add) if add and not resume else len(journal.plans))
 
 
 class Study:
@@ -139,7 +144,8 @@ class Study:
         self.folder, self.data, self.journal, self.publish, self.say = folder, data, journal, publish, say
         self.began = time.perf_counter()
         self.before = journal.seconds
-        self.deadline = self.began + 60 * minutes
+        self.seconds = 60 * minutes
+        self.deadline = self.began + self.seconds
         self.stopped, self.signalled = False, -TOGETHER
         self.runs: dict[str, Run] = {}
         self.overheads: list[float] = []
@@ -161,14 +167,17 @@ class Study:
         """Ends what is being done; a method that trains or is fitted sees to itself."""
         raise Interrupted("interrupted", final=number == signal.SIGTERM)
 
-    def go(self) -> StudyResult:
-        """Tries every member that waits, and returns what all found."""
+    def go(self, last: int) -> StudyResult:
+        """Takes up what was done before, tries the last few members that wait, and returns what all found."""
         for fact in (f for f in self.facts.lines if f.warning):
             self.say(f"mind: {fact.name}: {fact.value}")
-        for i in range(len(self.members)):
-            if self.stopped:
-                break
-            self.guarded(i)
+        for i, own in enumerate(self.members):
+            if own.state == "done":
+                self.guarded(i, self.recall)
+        self.deadline = time.perf_counter() + self.seconds  # taking up what was done before costs no method its time
+        for i in range(len(self.members) - last, len(self.members)):
+            if not self.stopped and self.members[i].state != "done":
+                self.guarded(i, self.attempt)
         with contextlib.suppress(Interrupted):
             self.compare_samples()
         result = self.result()
@@ -180,10 +189,10 @@ class Study:
 
     # One member after the other -------------------------------------------------------------------------------------
 
-    def guarded(self, i: int) -> None:
-        """Tries one member, and notes how it ended: nothing that goes wrong with one ends the study."""
+    def guarded(self, i: int, act: Callable[[int], None]) -> None:
+        """Does something with a member, and notes how it ended: nothing that goes wrong with one ends the study."""
         try:
-            self.attempt(i)
+            act(i)
         except Interrupted as end:
             now = time.perf_counter()
             self.stopped = end.final or now - self.signalled < TOGETHER
@@ -198,25 +207,27 @@ class Study:
             self.fail(i, f"{type(error).__name__}: {error}; this is a fault of tacit")
 
     def fail(self, i: int, reason: str) -> None:
-        """Notes why a member failed."""
-        self.change(i, state="failed", reason=" ".join(reason.split()))
-        self.say(f"{self.members[i].name} failed: {self.members[i].reason}")
+        """Notes what went wrong with a member: a run that is there stays, whatever could not be made of it."""
+        state = "done" if self.members[i].state == "done" else "failed"
+        self.change(i, state=state, reason=" ".join(reason.split()))
+        self.say(f"{self.members[i].name}: {reason}")
+
+    def recall(self, i: int) -> None:
+        """Takes up a member that was done before."""
+        own = self.members[i]
+        run = self.runs[own.name] = load(self.folder / own.name)
+        self.scenes.look(own.name, run)
+        self.measure(i, run)
 
     def attempt(self, i: int) -> None:
-        """Fits a member, or loads it if that was done before; looks at it, measures it, publishes."""
+        """Fits a member, looks at it, measures it, publishes."""
         own, began = self.members[i], time.perf_counter()
-        if own.state in ("failed", "left out"):
-            return
-        if own.state == "done":
-            run = load(str(self.folder / own.name))
-        else:
-            standing = self.standing(self.journal.plans[i])
-            if isinstance(standing, str) or self.left < LEAST:
-                state, reason = ("left out", standing) if isinstance(standing, str) else (
-                    "waiting", "the time was up; --resume goes on")
-                return self.change(i, state=state, reason=reason)
-            run = self.fitted(i, standing)
-        self.runs[own.name] = run
+        standing = self.standing(self.journal.plans[i])
+        if isinstance(standing, str):
+            return self.change(i, state="left out", reason=standing)
+        if self.left < LEAST:
+            return self.change(i, state="waiting", reason="the time was up; --resume goes on")
+        run = self.runs[own.name] = self.fitted(i, standing)
         fitted = time.perf_counter()
         self.scenes.look(own.name, run)
         if not any(m.evaluation for m in self.members):
@@ -241,26 +252,30 @@ class Study:
         first = next((m.name for m in self.members if m.seat == FIRST and m.name in self.runs), None)
         if plan.on == FIRST:
             return self.runs[first] if first else self.data
-        best = best_representation(self.members)
+        best = chosen_representation(self.members)
         if best is None:
-            return "no representation was learned to stand on"
-        done = [m for m in self.members if m.seat == plan.seat and m.name in self.runs]
-        if any(self.runs[m.name].parent is self.runs[best] for m in done):
-            return f"the best representation is that of {best}, and {done[0].name} stands on it already"
+            return "no representation is surely better than the data themselves"
+        for name in (m.name for m in self.members if m.seat == plan.seat and m.name in self.runs):
+            parent = self.runs[name].parent
+            if parent is not None and parent.path.resolve() == self.runs[best].path.resolve():
+                return f"the best representation is that of {best}, and {name} stands on it already"
         return self.runs[best]
 
     def fitted(self, i: int, standing: Run | Data) -> Run:
         """Fits a member, or goes on where it was interrupted."""
         own, plan = self.members[i], self.journal.plans[i]
         place, began = self.folder / own.name, time.perf_counter()
-        minutes = self.minutes(i)
-        if own.state in ("interrupted", "running") and (place / "state").is_dir():
+        begun = own.state in ("interrupted", "running") and is_run(place)
+        if begun and Record.read(place).state == "finished":  # it was interrupted while its pictures were drawn
+            run = load(place)
+        elif begun and (place / "state").is_dir():
             run = resume_run(place, say=self.aside)
         else:
-            options: dict[str, Any] = {"minutes": minutes, "seed": self.journal.seed}
-            if "clusters" in inspect.signature(method_class(plan.method)).parameters:
-                options |= self.counted(own.name, standing)
-            command = self.command(plan, standing, options, place)
+            countable = "clusters" in inspect.signature(method_class(plan.method)).parameters
+            options: dict[str, Any] = self.counted(own.name, standing) if countable else {}
+            minutes = self.minutes(i)
+            options |= {"minutes": minutes, "seed": self.journal.seed}
+            command = self.command(plan, standing, options)
             self.change(i, state="running", minutes=minutes if plan.share else None, command=command, reason="")
             run = fit(plan.method, standing, out=place, overwrite=place.exists(), command=command, say=self.aside,
                       **options)
@@ -275,29 +290,33 @@ class Study:
     def minutes(self, i: int) -> float:
         """Returns the time that a member gets: all that is left, or its share of what training can have."""
         waiting = [(p, m) for p, m in zip(self.journal.plans[i:], self.members[i:], strict=True)
-                   if m.state not in ("failed", "left out")]
-        plan = waiting[0][0]
+                   if m.state not in ("done", "failed", "left out")]
+        plan = self.journal.plans[i]
         if not plan.share:
             return max(self.left, LEAST) / 60
         fits = [m.seconds for m, p in zip(self.members, self.journal.plans, strict=True)
                 if m.state == "done" and not p.share]
         each = sum(self.overheads) / len(self.overheads) if self.overheads else OVERHEAD * 60 * self.journal.minutes
         stroke = max(fits, default=0.0)  # those to come are maps and clusters, not the quickest
-        reserve = each * len(waiting) + stroke * sum(not p.share for p, _ in waiting)
+        reserve = each * (len(waiting) + 1) + stroke * sum(not p.share for p, _ in waiting)
         share = plan.share / sum(p.share for p, _ in waiting)
         return max(LEAST, share * (self.left - reserve)) / 60
 
     def counted(self, name: str, standing: Run | Data) -> dict[str, Any]:
         """Returns how many clusters there are, as an option; nothing where none can be told apart."""
         few = self.data.take(some(self.data.training, LOOKED, self.journal.seed))
+        if len(few) < FEW:
+            return {}
         x = standing.encode(few) if isinstance(standing, Run) else few.everything()
         found = count_clusters(x.flatten(1).float(), COUNTS, seed=self.journal.seed)
         self.numbers[name] = found
         self.aside(str(found))
         return {"clusters": found.chosen} if found.chosen else {}
 
-    def command(self, plan: Plan, standing: Run | Data, options: dict[str, Any], place: Path) -> str:
-        """Returns the command line that fits a member again."""
+    def command(self, plan: Plan, standing: Run | Data, options: dict[str, Any]) -> str:
+        """Returns the command line that fits a member again, as a run of its own; nothing for data in memory."""
+        if self.data.source == IN_MEMORY:
+            return ""
         words = ["tacit", "fit", plan.method, str(standing.path) if isinstance(standing, Run) else self.data.source]
         given = options if plan.share else {k: v for k, v in options.items() if k != "minutes"}
         reading = {} if isinstance(standing, Run) else self.data.options
@@ -308,7 +327,7 @@ class Study:
                 words += [flag(name), f"{value:.3g}"]
             else:
                 words += [flag(name), ",".join(value) if isinstance(value, (list, tuple)) else str(value)]
-        return shlex.join([*words, "-o", str(place)])
+        return shlex.join(words)
 
     # What was found -------------------------------------------------------------------------------------------------
 
@@ -318,7 +337,7 @@ class Study:
         answered = {m.question for m in known.measures} | {q.partition(":")[0] for q in known.silent} if known else ()
         missing = tuple(q for q in self.questions(i, run) if q not in answered)
         if missing:
-            known = self.answers(run, missing) or known
+            known = self.answers(i, run, missing) or known
         counted = self.numbers.get(self.members[i].name)
         if known is not None and counted is not None:
             more = count_measures(counted, f"training samples of {self.data.name}")
@@ -326,17 +345,17 @@ class Study:
             known.write(run.path)
         self.change(i, evaluation=known)
 
-    def answers(self, run: Run, questions: tuple[str, ...]) -> Evaluation | None:
-        """Puts questions to a member, and returns the answers that there is time for."""
+    def answers(self, i: int, run: Run, questions: tuple[str, ...]) -> Evaluation | None:
+        """Puts questions to a member, and returns the answers that there is time for; each is kept as it is found."""
         limit = next((n for most, n in SAMPLES.items() if self.journal.minutes <= most), MOST)
-        most = max(LOOK, self.left / 60) + OVER * self.journal.minutes
         try:
-            with ended_after(most, "measuring"):
+            with ended_after(max(self.left + OVER * self.seconds, LEAST) / 60, "measuring"):
                 return evaluate(run, only=questions, features=self.features(), limit=limit, made=MADE,
                                 seed=self.journal.seed)
-        except UserError:
+        except Interrupted:
             raise
-        except TacitError as error:  # each answer was written as it was found
+        except TacitError as error:
+            self.change(i, reason=f"not all of it was measured: {error}")
             self.aside(str(error))
             return Evaluation.read(run.path) if (run.path / EVALUATION).is_file() else None
 
@@ -348,21 +367,13 @@ class Study:
 
     def compare_samples(self) -> None:
         """Measures again the samples that were measured in other features than the last ones were."""
-        if self.stopped:
-            return
         space = space_of(self.features(), next(iter(self.runs.values())), self.journal.seed).name if self.runs else ""
         for i, own in enumerate(self.members):
-            before = own.evaluation
-            if before is None or all(m.space == space for m in before.measures if m.question == SAMPLED):
+            sampled = [m for m in own.evaluation.measures if m.question == SAMPLED] if own.evaluation else []
+            if self.stopped or not sampled or any(m.space == space for m in sampled):
                 continue
             self.say(f"{own.name}: measuring its samples again, in {space}")
-            fresh = self.answers(self.runs[own.name], (SAMPLED,))
-            if fresh is not None:
-                others = tuple(m for m in before.measures if m.question != SAMPLED)
-                merged = dataclasses.replace(fresh, measures=(*others, *fresh.measures),
-                                             silent={**before.silent, **fresh.silent})
-                merged.write(self.folder / own.name)
-                self.change(i, evaluation=merged)
+            self.change(i, evaluation=self.answers(i, self.runs[own.name], (SAMPLED,)) or own.evaluation)
 
     def questions(self, i: int, run: Run) -> tuple[str, ...]:
         """Returns what a member is asked: what it can answer, and what it is compared with only once."""

@@ -55,7 +55,8 @@ def clusters_of(member: str, run: Run, data: Data, shown: Shown, seed: int = 0) 
         contrast = distinct(others[edge[others].argsort(stable=True)], pool.twins, CONTRAST)
         cards.append(Card(number, len(members) / len(pool), pool.take(typical), pool.take(contrast),
                           apart(traits, (groups == number).numpy())))
-    return Clusters(member, groups, tuple(cards), of=len(pool))
+    count = len(group[group >= 0].unique())
+    return Clusters(member, groups, tuple(cards), of=len(pool), count=count)
 
 
 def few(members: Tensor, most: int) -> int:

@@ -53,7 +53,7 @@ def generated_of(member: str, run: Run, data: Data, shown: Shown, seed: int = 0)
         held, rank = reference[some(torch.arange(len(train)), HELD_OUT, seed)], -1  # the nearest is itself
     distance, index = nearest(torch.cat([space.features(x), held]), reference, min(2, len(train)))
     copied = distance[:MADE, 0] < threshold(distance[MADE:, rank])
-    return Generated(member, x, train.take(index[:MADE, 0]), copied, space.name)
+    return Generated(member, x, train.take(index[:MADE, 0]), copied, space.name, of=len(train))
 
 
 def threshold(distance: Tensor) -> float:

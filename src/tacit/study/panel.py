@@ -105,7 +105,8 @@ def plan_of(known: Row, kind: str) -> Plan:
     if known.needs:
         raise OptionError(f"{known.name} learns from {' and '.join(known.needs)}, and a study learns from nothing but "
                           "the data; fit it on the study's best run instead")
-    seat = next((s for s in SEATS if s.name == known.seat), Seat("asked for", share=2))
+    on = FIRST if {"Clusters", "Scores"} & set(known.can) and known.kind == "fitted" else ""
+    seat = next((s for s in SEATS if s.name == known.seat), Seat("asked for", on=on, share=2))
     return Plan(known.name, seat.name, standing(seat, kind), seat.share if known.kind == "trained" else 0.0)
 
 

@@ -121,6 +121,7 @@ class Clusters:
         cards: Its clusters, largest first.
         warning: What explains the clusters beside meaning, a sentence; or nothing.
         of: Number of samples that the shares are of, drawn at random where they are not all.
+        count: Number of clusters; the largest have cards.
     """
 
     member: str
@@ -128,6 +129,7 @@ class Clusters:
     cards: tuple[Card, ...]
     warning: str = ""
     of: int = 0
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ class Strangest:
         reasons: Why each is strange, a few words, as far as the method can say: "capital-gain 99999, else 588".
         residuals: Where it differs from what the method expected, images in [0, 1] (k, C, H, W); or None.
         all_scores: Of the shown samples, (n,).
+        of: Number of samples that were scored, drawn at random where they are not all.
     """
 
     member: str
@@ -149,6 +152,7 @@ class Strangest:
     reasons: tuple[str, ...]
     residuals: Tensor | None
     all_scores: Tensor
+    of: int = 0
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,7 @@ class Generated:
         nearest: The nearest training sample of each, by Euclidean distance in `space`.
         copied: Whether each is nearer to it than 99 of 100 held-out samples are to theirs, bool (k,).
         space: In what the distance was taken, in words.
+        of: Number of training samples among which the nearest were sought, drawn at random where they are not all.
     """
 
     member: str
@@ -189,6 +194,7 @@ class Generated:
     nearest: Data
     copied: Tensor
     space: str
+    of: int = 0
 
 
 @dataclass(frozen=True)

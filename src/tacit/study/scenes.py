@@ -52,13 +52,12 @@ class Scenes:
         """Returns all that there is to show, best first, as the fields of `StudyResult`."""
         best = {v.purpose: [v.answer, *(e.member for e in v.evidence)] for v in verdicts}
         base = runs.get(best_representation(members) or next(iter(runs), ""))
-        able = [(name, run) for name, run in runs.items() if "Reconstructs" in run.capabilities]
         return {
             "shown": self.shown,
             "maps": tuple(warned(m, "maps", members) for m in self.of(Map, best.get(MAP, []))),
             "clusters": tuple(warned(c, "clusters", members) for c in self.of(Clusters, best.get(CLUSTERS, []))),
             "strangest": tuple(self.of(Strangest, best.get(STRANGE, []))),
-            "restorations": views.restorations_of(able, self.data, self.seed),
+            "restorations": views.restorations_of(list(runs.items()), self.data, self.seed),
             "generated": tuple(self.of(Generated, best.get(NEW, []))),
             "traversals": tuple(self.of(Traversal)),
             "curves": tuple(dataclasses.replace(c, trend=str(trend(c.lines))) for c in self.of(Curve)),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tacit.data.dataset import Data
 from tacit.evaluation.case import drawn
-from tacit.evaluation.factors import factors_of
+from tacit.evaluation.factors import factors_of, is_class
 from tacit.study.result import Shown
 
 __all__ = ["distinct", "in_range", "shown_of"]
@@ -43,15 +43,6 @@ def beside_class(factors: Mapping[str, Array], label: Tensor | None) -> dict[str
     """
     return {name: values for name, values in factors.items()
             if name != "split" and not (values.dtype.kind in "OU" and is_class(values, label))}
-
-
-def is_class(words: Array, label: Tensor | None) -> bool:
-    """Returns whether words, or the innermost folders that they name, are other names of two or more classes."""
-    if label is None or len(label.unique()) < 2:
-        return False
-    names = [str(word).rpartition("/")[2] for word in words.tolist()]
-    pairs = set(zip(names, label.tolist(), strict=True))
-    return len(pairs) == len(set(names)) == len(label.unique())
 
 
 def distinct(order: Tensor, twins: Tensor | None, count: int) -> Tensor:

@@ -63,7 +63,8 @@ def strangest_of(member: str, run: Run, data: Data, shown: Shown, seed: int = 0)
         else:
             failures = mistaken(run, samples, usual)
     reasons = [said or why for said, why in zip(failures, rarest(pool, first, shown), strict=True)]
-    return Strangest(member, samples, scores[first], tuple(reasons), residuals, run.score(shown.data))
+    return Strangest(member, samples, scores[first], tuple(reasons), residuals, run.score(shown.data),
+                     of=len(pool))
 
 
 def errors(run: Run, data: Data) -> Tensor:

@@ -137,15 +137,15 @@ def is_date(name: str, values: Array, data: Data) -> bool:
 
 
 def hues(angle: Array) -> Array:
-    """Returns the names of hues, given in radians from red by way of yellow.
+    """Returns the names of hues, given in radians from red by way of yellow; nan is none.
 
     Example:
-        >>> hues(np.array([0.0, 2.1, -2.1])).tolist()
-        ['red', 'green', 'blue']
+        >>> hues(np.array([0.0, 2.1, -2.1, math.nan])).tolist()
+        ['red', 'green', 'blue', 'none']
     """
     ends = [end for _, end in HUES]
     names: Array = np.array([name for name, _ in HUES])[np.digitize(np.degrees(angle) % 360, ends[:-1])]
-    return names
+    return np.where(np.isnan(angle), "none", names)
 
 
 # What sets some samples apart ----------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from tacit.evaluation.measure import Measure
 from tacit.study.result import Evidence, Member, Verdict
 
-__all__ = ["CLUSTERS", "MAP", "NEW", "REPRESENTATION", "RESTORE", "STRANGE", "best_representation", "judge", "judged",
-           "standings"]
+__all__ = ["CLUSTERS", "MAP", "NEW", "REPRESENTATION", "RESTORE", "STRANGE", "best_representation",
+           "chosen_representation", "judge", "judged", "standings"]
 
 MAP = "a map of the data"
 REPRESENTATION = "a representation"
@@ -92,8 +92,8 @@ def maps(members: Sequence[Member]) -> Verdict | None:
     every = standings(members, "maps", "trustworthiness")
     if not every:
         return None
-    best = next((m.title for m in members if m.name == best_representation(members)), None)
-    found = [s for s in every if parent(s[0]) == best] or [s for s in every if not parent(s[0])]
+    best = next((m.title for m in members if m.name == chosen_representation(members)), None)
+    found = [s for s in every if parent(s[0]) == best] or [s for s in every if not parent(s[0])] or every
     top, measure = found[0]
     if measure.span[0] < TRUSTED:
         return none(MAP, found, f"No map keeps the neighbours: the best, by {top.title}, has trustworthiness "
@@ -131,6 +131,12 @@ def best_representation(members: Sequence[Member]) -> str | None:
     """Returns the name of the member whose representation knows samples again best, or None where none was measured."""
     found = standings(members, *KNOWN)
     return found[0][0].name if found else None
+
+
+def chosen_representation(members: Sequence[Member]) -> str | None:
+    """Returns the name of the member whose representation is surely better than the data themselves, or None."""
+    found = representations([m for m in members if m.evaluation is not None])
+    return found.answer or None if found is not None else None
 
 
 def judge(members: Sequence[Member], makers: Collection[str]) -> str | None:
@@ -183,7 +189,7 @@ def against(top: Member, probes: Sequence[Standing]) -> Iterator[str]:
         return
     first, best = probes[0]
     if first.name == top.name or touching(own, best):
-        yield f"The labels agree: a linear probe on it reads {own} of them, and on no other more."
+        yield f"The labels agree: a linear probe on it reads {own} of them, and surely more from no other."
     else:
         yield f"The labels disagree: a linear probe reads {best} of them from {first.title} and {own} from this."
 

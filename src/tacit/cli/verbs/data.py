@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 import textwrap
@@ -70,7 +71,7 @@ def run(call: Call, say: Say) -> None:
         write_data_page(facts, page, timings=found, command=call.command)
         (aside if call["json"] else say)(f"wrote {page}")
     elif not call["json"]:
-        say(f"a page with pictures: {call.command} -o {data.name}.html")
+        say(f"a page with pictures: {call.command} -o {shlex.quote(f'{data.name}.html')}")
 
 
 def page_of(call: Call) -> Path | None:

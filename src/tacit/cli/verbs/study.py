@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ __all__ = ["run", "usage"]
 
 REPORT, SHARED = "report.html", "share.html"
 OPTIONS = (
-    Option("minutes", float, 10.0, "The budget, shared by all methods; a study that goes on gets as many again.",
-           "study"),
+    Option("minutes", float | None, None, "The budget, shared by all methods: by default 10, and as many again for a "
+           "study that goes on.", "study"),
     Option("methods", tuple[str, ...], (), "Only these methods, in place of a panel chosen by kind of data and budget.",
            "study", metavar="NAME,..."),
     Option("resume", bool, False, "Goes on with a study that was ended.", "study"),
@@ -62,6 +63,9 @@ def run(call: Call, say: Say) -> None:
         row(name)  # a wrong name is an error that needs no torch
     if call["methods"] and (call["add"] or call["resume"]):
         raise OptionError("--methods is for a new study; --add METHOD adds to one that is there")
+    for name in ("seed", "overwrite"):
+        if name in call.given and (call["add"] or call["resume"]):
+            raise OptionError(f"--{name} is for a new study, and this one goes on as it was begun; leave it out")
 
     from tacit.report.study import write_report
     from tacit.study.conduct import conduct
@@ -80,7 +84,8 @@ def run(call: Call, say: Say) -> None:
     if call["share"]:
         say(f"wrote {write_report(found, found.folder / SHARED, share=True)}")
     if found.stopped:
-        raise Interrupted(f"interrupted; everything is kept, and 'tacit study {found.folder} --resume' goes on")
+        again = shlex.join(["tacit", "study", str(found.folder)])
+        raise Interrupted(f"interrupted; everything is kept, and '{again} --resume' goes on")
 
 
 def told(found: StudyResult) -> list[str]:
