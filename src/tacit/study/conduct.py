@@ -55,9 +55,8 @@ USUAL = 10.0  # minutes
 FEW = 40  # samples below which nobody counts clusters
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # of clusters that are looked at
 LOOKED = 2_000  # samples that are looked at for that
-SAMPLES = {3.0: 1_000, 20.0: 2_000}  # measured on, up to so many minutes
-MOST = 5_000  # measured on with more time
-MADE = 300  # samples that are made to be measured: few, since some methods take a second for each
+SAMPLES = {3.0: (1_000, 150), 20.0: (2_000, 300)}  # measured on, and made to be measured, up to so many minutes
+MOST = (5_000, 1_000)  # with more time; few are made, since some methods take a second for each
 SAMPLED = "samples"  # the question whose answers depend on the features
 OVER = 0.06  # share of the budget by which measuring may exceed it
 OVERHEAD = 0.03  # of the budget that looking at a member takes, before one was looked at
@@ -296,7 +295,8 @@ class Study:
             return max(self.left, LEAST) / 60
         fits = [m.seconds for m, p in zip(self.members, self.journal.plans, strict=True)
                 if m.state == "done" and not p.share]
-        each = sum(self.overheads) / len(self.overheads) if self.overheads else OVERHEAD * 60 * self.journal.minutes
+        slow = sorted(self.overheads)[len(self.overheads) // 2 :] or [OVERHEAD * self.seconds]  # later ones are slower
+        each = sum(slow) / len(slow)
         stroke = max(fits, default=0.0)  # those to come are maps and clusters, not the quickest
         reserve = each * (len(waiting) + 1) + stroke * sum(not p.share for p, _ in waiting)
         share = plan.share / sum(p.share for p, _ in waiting)
@@ -347,10 +347,10 @@ class Study:
 
     def answers(self, i: int, run: Run, questions: tuple[str, ...]) -> Evaluation | None:
         """Puts questions to a member, and returns the answers that there is time for; each is kept as it is found."""
-        limit = next((n for most, n in SAMPLES.items() if self.journal.minutes <= most), MOST)
+        limit, made = next((n for most, n in SAMPLES.items() if self.journal.minutes <= most), MOST)
         try:
             with ended_after(max(self.left + OVER * self.seconds, LEAST) / 60, "measuring"):
-                return evaluate(run, only=questions, features=self.features(), limit=limit, made=MADE,
+                return evaluate(run, only=questions, features=self.features(), limit=limit, made=made,
                                 seed=self.journal.seed)
         except Interrupted:
             raise
@@ -378,8 +378,10 @@ class Study:
     def questions(self, i: int, run: Run) -> tuple[str, ...]:
         """Returns what a member is asked: what it can answer, and what it is compared with only once."""
         moot = set() if self.members[i].seat == FIRST else {"baselines"}
-        if self.data.label is None or self.journal.minutes < SHORT:  # probes take longer than that leaves
+        if self.data.label is None or self.journal.minutes < SHORT:
             moot |= {"representation", "baselines"}
+        if self.journal.minutes < SHORT:  # bounds of many draws take longer than that leaves, as probes do
+            moot.add("likelihood")
         return tuple(q.name for q in QUESTIONS if q.capability in run.capabilities and q.name not in moot)
 
     def result(self) -> StudyResult:

@@ -42,8 +42,8 @@ SEATS = (
     Seat("self-supervision", share=4),
     Seat("adversary", share=2),
     Seat("diffusion", share=3),
-    Seat("clusters", on=BEST),
     Seat("map", on=BEST),
+    Seat("clusters", on=BEST),
 )
 """The panel: what can be had at once comes first."""
 
