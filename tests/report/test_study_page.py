@@ -100,7 +100,7 @@ def test_every_name_is_unique_and_every_link_leads_somewhere(which, request):
 
 def test_sections_stand_in_order(digits_page):
     assert [a["id"] for a in digits_page.all("section")] == [
-        "verdicts", "map", "clusters", "strangest", "facts", "reconstructions", "samples", "traversals", "label",
+        "map", "verdicts", "clusters", "strangest", "facts", "reconstructions", "samples", "traversals", "label",
         "curves", "figures", "repeat",
     ]
     levels = [int(t[1]) for t, _ in digits_page.elements if re.fullmatch("h[1-6]", t)]
