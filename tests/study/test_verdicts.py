@@ -90,7 +90,8 @@ def test_labels_check_the_choice_and_do_not_make_it() -> None:
     agree = verdict(REPRESENTATION, simclr, member("vae", measured(KNOWS, 0.6), measured(probe, 0.4)))
     against = verdict(REPRESENTATION, simclr, member("vae", measured(KNOWS, 0.6), measured(probe, 0.6)))
     assert agree.answer == against.answer == "01-simclr"
-    assert "agree" in agree.cautions[0] and "disagree" in against.cautions[0]
+    assert "The labels agree" in agree.because and not agree.cautions
+    assert "The labels disagree" in against.cautions[0] and "agree" not in against.because
 
 
 def test_a_score_must_beat_chance() -> None:

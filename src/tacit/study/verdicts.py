@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from tacit.evaluation.measure import Measure
 from tacit.study.result import Evidence, Member, Verdict
@@ -178,20 +178,20 @@ def representations(members: Sequence[Member]) -> Verdict | None:
             return none(REPRESENTATION, found, f"No representation knows a changed sample again better than the "
                         f"{plain.of} themselves: {top.title} has {measure}, the {plain.of} {plain}. Label the samples "
                         "below first; a probe on them decides.", *more)
-    return verdict(REPRESENTATION, found, ahead(found, "the share of changed samples that it knows again"), *more,
-                   cautions=tuple(against(top, probes)))
+    agreed, against = checked(top, probes)
+    return verdict(REPRESENTATION, found, ahead(found, "the share of changed samples that it knows again") + agreed,
+                   *more, cautions=against)
 
 
-def against(top: Member, probes: Sequence[Standing]) -> Iterator[str]:
-    """Yields whether labels, where there are some, speak for the choice or against it."""
+def checked(top: Member, probes: Sequence[Standing]) -> tuple[str, tuple[str, ...]]:
+    """Returns that labels speak for a choice, or the caution that they speak against it; nothing without labels."""
     own = next((p for m, p in probes if m.name == top.name), None)
     if own is None:
-        return
+        return "", ()
     first, best = probes[0]
     if first.name == top.name or touching(own, best):
-        yield f"The labels agree: a linear probe on it reads {own} of them, and surely more from no other."
-    else:
-        yield f"The labels disagree: a linear probe reads {best} of them from {first.title} and {own} from this."
+        return f" The labels agree: a linear probe on it reads {own} of them, and surely more from no other.", ()
+    return "", (f"The labels disagree: a linear probe reads {best} of them from {first.title} and {own} from this.",)
 
 
 def scores(members: Sequence[Member]) -> Verdict | None:
