@@ -33,7 +33,7 @@ def test_compare_evaluates_what_is_missing_and_writes_a_page_without_a_network(r
     assert main(words) == 0
     said, page = capsys.readouterr().out, (runs / "page.html").read_text()
     assert "three" in said and "ten" in said and "*" in said
-    for found in ("three", "ten", "data:image/webp;base64,", "prefers-color-scheme: dark", "viewport"):
+    for found in ("three", "ten", "data:image/webp;base64,", "light-dark(", "viewport"):
         assert found in page
     for address in ("http://", "https://", "src=\"/", "@import"):
         assert address not in page

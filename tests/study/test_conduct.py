@@ -230,6 +230,14 @@ def test_samples_are_measured_again_in_better_features_and_nothing_twice(tmp_pat
     assert {m.question for m in measures} >= {"maps", "anomaly", "reconstruction"}, "the other answers stay"
 
 
+def test_a_planted_shortcut_is_called_out(tmp_path):
+    x = open_source("digits", ReadOptions(limit=400)).x.numpy()
+    dark = (x * np.random.default_rng(0).uniform(0.2, 1, (400, 1, 1, 1))).astype(np.uint8)
+    warnings = [conduct(images, methods=["pca"], out=tmp_path / name).maps[0].warning
+                for images, name in ((x, "plain"), (dark, "dark"))]
+    assert "mostly brightness" in warnings[1] and "mostly" not in warnings[0]
+
+
 def test_a_study_of_another_source_does_not_go_on_here(tmp_path, points):
     conduct(points, methods=["pca"], out=tmp_path / "study")
     np.save(tmp_path / "others.npy", np.zeros((9, 3)))

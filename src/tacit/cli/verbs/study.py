@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tacit.catalog import row
@@ -70,8 +71,13 @@ def run(call: Call, say: Say) -> None:
     from tacit.report.study import write_report
     from tacit.study.conduct import conduct
 
+    written: list[Path] = []
+
     def publish(result: StudyResult) -> None:
-        write_report(result, result.folder / REPORT)
+        path = write_report(result, result.folder / REPORT)
+        if not written:
+            say(f"{path} is there after {result.seconds:.0f} s, and grows from now on")
+        written.append(path)
 
     found = conduct(
         call.places["DATA"], minutes=call["minutes"], methods=tuple(call["methods"]), out=call["out"],
