@@ -88,7 +88,8 @@ def test_measures_say_how_they_came_about(monkeypatch: pytest.MonkeyPatch) -> No
     state = torch.random.get_rng_state()
     found = count_clusters(planted(3), (3, 2, 3, 50), seed=1)
     assert torch.equal(state, torch.random.get_rng_state()) and found == count_clusters(planted(3), (2, 3), seed=1)
-    two, three = found.measures("all 200 samples of blobs")
+    chosen, two, three = found.measures("all 200 samples of blobs")
+    assert chosen.value == 3 and str(chosen) == "3"
     assert (two.of, three.of) == ("k = 2", "k = 3")  # 50 would leave a cluster of 60 samples too few
     assert three.question == "clusters" and three.low is not None and three.low <= three.value
     assert "all 200 samples of blobs, of which 60 were looked at" in three.protocol

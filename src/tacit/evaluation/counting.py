@@ -90,7 +90,12 @@ class Counted:
         return tuple(t.count for t in self.tried if self.chosen is not None and t.holds and t.excess_high >= best)
 
     def measures(self, whom: str) -> tuple[Measure, ...]:
-        """Returns each number's stability beyond chance; `whom` is how protocols call the samples."""
+        """Returns the number chosen, 0 for none, and each one's stability; `whom` is how protocols call the samples."""
+        about = f"{self}. Of the numbers tried, the one whose clusters come out again most surely beyond chance."
+        return Measure(NAME, "number of clusters", self.chosen or 0, about), *self.stabilities(whom)
+
+    def stabilities(self, whom: str) -> tuple[Measure, ...]:
+        """Returns each number's stability beyond chance."""
         return tuple(
             Measure(
                 NAME, "stability of k clusters beyond chance", tried.excess,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from tacit.data.options import ReadOptions, flag
 from tacit.errors import DataError, OptionError, RunError
 from tacit.runs.config import data_entry
 from tacit.runs.folder import is_run
+from tacit.runs.run import Run
 from tacit.study.journal import Journal, is_study
 from tacit.study.panel import Plan, panel, plan_of
 from tacit.study.result import Member
 
-__all__ = ["begun", "check_place", "member", "place_of", "reopened"]
+__all__ = ["begun", "check_place", "command_of", "member", "place_of", "reopened"]
 
 Say = Callable[[str], None]
 
@@ -111,3 +113,26 @@ def same_place(source: Any, other: str | Path) -> bool:
     if str(source) == str(other):
         return True
     return str(source) not in BUILTIN and Path(source).expanduser().resolve() == Path(other).resolve()
+
+
+def command_of(plan: Plan, parent: Run | None, data: Data, options: Mapping[str, Any]) -> str:
+    """Returns the command line that fits a member again, as a run of its own; nothing for data in memory.
+
+    Arguments:
+        plan: What is fitted.
+        parent: On which run, or None for the data.
+        data: The data.
+        options: The method's and the training's, by name.
+    """
+    if data.source == IN_MEMORY:
+        return ""
+    words = ["tacit", "fit", plan.method, str(parent.path) if parent else data.source]
+    timed = options if plan.share else {name: value for name, value in options.items() if name != "minutes"}
+    for name, value in {**({} if parent else data.options), **timed}.items():
+        if value is True:
+            words.append(flag(name))
+        elif isinstance(value, float):
+            words += [flag(name), f"{value:.3g}"]
+        else:
+            words += [flag(name), ",".join(value) if isinstance(value, (list, tuple)) else str(value)]
+    return shlex.join(words)

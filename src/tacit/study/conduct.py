@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import inspect
 import os
-import shlex
 import shutil
 import signal
 import time
@@ -16,14 +15,12 @@ from types import FrameType
 from typing import Any, Never
 
 from tacit.catalog import method_class
-from tacit.data.dataset import IN_MEMORY, Data
+from tacit.data.dataset import Data
 from tacit.data.facts import facts_of
-from tacit.data.options import flag
 from tacit.errors import Interrupted, OptionError, TacitError
 from tacit.evaluation.counting import Counted, count_clusters
 from tacit.evaluation.evaluate import FILE as EVALUATION
 from tacit.evaluation.evaluate import Evaluation, evaluate
-from tacit.evaluation.measure import Measure
 from tacit.evaluation.questions import QUESTIONS
 from tacit.evaluation.spaces import space_of
 from tacit.functional.draws import some
@@ -34,7 +31,7 @@ from tacit.runs.folder import is_run
 from tacit.runs.loading import load
 from tacit.runs.log import Log
 from tacit.runs.run import Run
-from tacit.study.beginning import begun, check_place, place_of, reopened
+from tacit.study.beginning import begun, check_place, command_of, place_of, reopened
 from tacit.study.journal import Journal
 from tacit.study.panel import FIRST, SHORT, Plan
 from tacit.study.result import Member, StudyResult
@@ -274,7 +271,7 @@ class Study:
             options: dict[str, Any] = self.counted(own.name, standing) if countable else {}
             minutes = self.minutes(i)
             options |= {"minutes": minutes, "seed": self.journal.seed}
-            command = self.command(plan, standing, options)
+            command = command_of(plan, standing if isinstance(standing, Run) else None, self.data, options)
             self.change(i, state="running", minutes=minutes if plan.share else None, command=command, reason="")
             run = fit(plan.method, standing, out=place, overwrite=place.exists(), command=command, say=self.aside,
                       **options)
@@ -313,22 +310,6 @@ class Study:
         self.aside(str(found))
         return {"clusters": found.chosen} if found.chosen else {}
 
-    def command(self, plan: Plan, standing: Run | Data, options: dict[str, Any]) -> str:
-        """Returns the command line that fits a member again, as a run of its own; nothing for data in memory."""
-        if self.data.source == IN_MEMORY:
-            return ""
-        words = ["tacit", "fit", plan.method, str(standing.path) if isinstance(standing, Run) else self.data.source]
-        given = options if plan.share else {k: v for k, v in options.items() if k != "minutes"}
-        reading = {} if isinstance(standing, Run) else self.data.options
-        for name, value in {**reading, **given}.items():
-            if value is True:
-                words.append(flag(name))
-            elif isinstance(value, float):
-                words += [flag(name), f"{value:.3g}"]
-            else:
-                words += [flag(name), ",".join(value) if isinstance(value, (list, tuple)) else str(value)]
-        return shlex.join(words)
-
     # What was found -------------------------------------------------------------------------------------------------
 
     def measure(self, i: int, run: Run) -> None:
@@ -340,7 +321,7 @@ class Study:
             known = self.answers(i, run, missing) or known
         counted = self.numbers.get(self.members[i].name)
         if known is not None and counted is not None:
-            more = count_measures(counted, f"training samples of {self.data.name}")
+            more = counted.measures(f"Training samples of {self.data.name}")
             known = dataclasses.replace(known, measures=(*known.measures, *more))
             known.write(run.path)
         self.change(i, evaluation=known)
@@ -394,9 +375,3 @@ class Study:
             stopped=self.stopped,
             **self.scenes.ordered(self.members, self.runs, verdicts),
         )
-
-
-def count_measures(found: Counted, whom: str) -> tuple[Measure, ...]:
-    """Returns the number of clusters that was chosen, 0 for none, and each number's stability beyond chance."""
-    about = f"{found}. The number whose clusters come out again most surely beyond chance, of those that were tried."
-    return Measure("clusters", "number of clusters", found.chosen or 0, about), *found.measures(whom)
