@@ -52,10 +52,10 @@ USUAL = 10.0  # minutes
 FEW = 40  # samples below which nobody counts clusters
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # of clusters that are looked at
 LOOKED = 2_000  # samples that are looked at for that
-SAMPLES = {3.0: (1_000, 150), 20.0: (2_000, 300)}  # measured on, and made to be measured, up to so many minutes
+SAMPLES = {3.0: (1_000, 150), 20.0: (2_000, 200)}  # measured on, and made to be measured, up to so many minutes
 MOST = (5_000, 1_000)  # with more time; few are made, since some methods take a second for each
 SAMPLED = "samples"  # the question whose answers depend on the features
-OVER = 0.06  # share of the budget by which measuring may exceed it
+OVER = 0.03  # share of the budget by which measuring may exceed it
 OVERHEAD = 0.03  # of the budget that looking at a member takes, before one was looked at
 
 
@@ -107,6 +107,7 @@ def conduct(
     """
     if minutes is not None and minutes <= 0:
         raise OptionError(f"--minutes is {minutes}; it must be above 0")
+    began = time.perf_counter()
     log, folder = Log(say), place_of(source, out)
     if resume or add:
         journal, data, more = reopened(folder, source, minutes, add, reading, log)
@@ -119,7 +120,7 @@ def conduct(
         folder.mkdir(parents=True, exist_ok=True)
         journal.write(folder)
     log.settle(folder)
-    study = Study(folder, data, journal, more, publish, log)
+    study = Study(folder, data, journal, more, publish, log, began=began)
     with handled(study.interrupt, signal.SIGINT, signal.SIGTERM):
         return study.go(last=len(add) if add and not resume else len(journal.plans))
 
@@ -134,11 +135,13 @@ class Study:
         minutes: The time that it has from now on.
         publish: Called with the result after each method.
         say: Takes lines for a person.
+        began: When its time began, by `time.perf_counter`; by default now.
     """
 
-    def __init__(self, folder: Path, data: Data, journal: Journal, minutes: float, publish: Publish, say: Say) -> None:
+    def __init__(self, folder: Path, data: Data, journal: Journal, minutes: float, publish: Publish, say: Say, *,
+                 began: float | None = None) -> None:
         self.folder, self.data, self.journal, self.publish, self.say = folder, data, journal, publish, say
-        self.began = time.perf_counter()
+        self.began = time.perf_counter() if began is None else began
         self.before = journal.seconds
         self.seconds = 60 * minutes
         self.deadline = self.began + self.seconds
@@ -167,10 +170,11 @@ class Study:
         """Takes up what was done before, tries the last few members that wait, and returns what all found."""
         for fact in (f for f in self.facts.lines if f.warning):
             self.say(f"mind: {fact.name}: {fact.value}")
-        for i, own in enumerate(self.members):
-            if own.state == "done":
-                self.guarded(i, self.recall)
-        self.deadline = time.perf_counter() + self.seconds  # taking up what was done before costs no method its time
+        done = [i for i, own in enumerate(self.members) if own.state == "done"]
+        for i in done:
+            self.guarded(i, self.recall)
+        if done:  # taking them up costs no other member its time
+            self.deadline = time.perf_counter() + self.seconds
         for i in range(len(self.members) - last, len(self.members)):
             if not self.stopped and self.members[i].state != "done":
                 self.guarded(i, self.attempt)
