@@ -47,7 +47,7 @@ def test_a_valley_is_overfitting_since_its_bottom() -> None:
     x = np.log2(STEPS)
     found = trend(lines((x - x[9]) ** 2 + noise(0.01)))
     assert found.verdict == "worse" and found.since is not None and 400 <= found.since <= 650
-    assert str(found).startswith(f"is getting worse since step {found.since}: it overfits")
+    assert str(found).startswith(f"has been getting worse since step {found.since}: it overfits")
 
 
 def test_noise_alone_says_nothing() -> None:

@@ -41,12 +41,12 @@ class Trend:
     since: int | None = None
 
     def __str__(self) -> str:
-        """Returns the answer as a person reads it; nothing where it cannot be said."""
+        """Returns the answer as a person reads it, behind whose it is; nothing where it cannot be said."""
         if self.verdict == "worse":
-            return f"is getting worse since step {self.since:,}: it overfits; fewer steps or more data"
+            return f"has been getting worse since step {self.since:,}: it overfits; fewer steps or more data mend that"
         if self.verdict == "improving" and self.gain:
             share = 100 * self.gain[0]
-            return "still improving: twice the steps would lower the held-out loss by about " \
+            return "was still improving when it ended: twice the steps would lower the held-out loss by about " \
                    f"{share:.{0 if share >= 2 else 1}f} % of what was learned so far"
         return "has levelled off" if self.verdict == "level" else ""
 
@@ -71,7 +71,7 @@ def trend(lines: Sequence[Mapping[str, Any]], key: str = "held_out") -> Trend:
 
     Example:
         >>> str(trend([{"step": 2**i, "held_out": 10.0 - i} for i in range(9)]))
-        'still improving: twice the steps would lower the held-out loss by about 12 % of what was learned so far'
+        'was still improving when it ended: twice the steps would lower the held-out loss by about 12 % of what was learned so far'
     """
     steps, losses = curve(lines, key)
     if len(steps) < LEAST:

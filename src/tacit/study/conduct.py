@@ -357,6 +357,8 @@ class Study:
             sampled = [m for m in own.evaluation.measures if m.question == SAMPLED] if own.evaluation else []
             if self.stopped or not sampled or any(m.space == space for m in sampled):
                 continue
+            if self.left + OVER * self.seconds < LEAST:
+                return self.say("no time is left to measure all samples in the same features; --resume does")
             self.say(f"{own.name}: measuring its samples again, in {space}")
             self.change(i, evaluation=self.answers(i, self.runs[own.name], (SAMPLED,)) or own.evaluation)
 

@@ -60,7 +60,7 @@ class Scenes:
             "restorations": views.restorations_of(list(runs.items()), self.data, self.seed),
             "generated": tuple(self.of(Generated, best.get(NEW, []))),
             "traversals": tuple(self.of(Traversal)),
-            "curves": tuple(dataclasses.replace(c, trend=str(trend(c.lines))) for c in self.of(Curve)),
+            "curves": tuple(told(c) for c in sorted(self.of(Curve), key=lambda c: c.member)),
             "to_label": views.to_label_of(base, self.data, self.shown, seed=self.seed) if base is not None else None,
         }
 
@@ -70,3 +70,9 @@ def warned(view: W, question: str, members: Sequence[Member]) -> W:
     evaluation = next((m.evaluation for m in members if m.name == view.member), None)
     measures = evaluation.measures if evaluation is not None else ()
     return dataclasses.replace(view, warning=warning_of(m for m in measures if m.question == question))
+
+
+def told(curve: Curve) -> Curve:
+    """Returns a curve with what it says of more steps."""
+    words = str(trend(curve.lines))
+    return dataclasses.replace(curve, trend=f"It {words}." if words else "")
