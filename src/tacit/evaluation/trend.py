@@ -70,8 +70,9 @@ def trend(lines: Sequence[Mapping[str, Any]], key: str = "held_out") -> Trend:
         key: Of the loss.
 
     Example:
-        >>> str(trend([{"step": 2**i, "held_out": 10.0 - i} for i in range(9)]))
-        'was still improving when it ended: twice the steps would lower the held-out loss by about 12 % of what was learned so far'
+        >>> print(trend([{"step": 2**i, "held_out": 10.0 - i} for i in range(9)]))
+        was still improving when it ended: twice the steps would lower the held-out loss by about 12 % of what was
+        learned so far
     """
     steps, losses = curve(lines, key)
     if len(steps) < LEAST:
