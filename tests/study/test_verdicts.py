@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tacit.evaluation.evaluate import Evaluation
 from tacit.evaluation.measure import Measure
 from tacit.study.result import Member
@@ -106,6 +108,18 @@ def test_copies_are_no_new_samples() -> None:
     found = verdict(NEW, copy, honest)
     assert found.answer == "01-ddpm" and any("gan" in c and "copy" in c for c in found.cautions)
     assert not verdict(NEW, copy).answer
+
+
+@pytest.mark.parametrize("name", ["precision", "recall"])
+def test_a_distance_does_not_excuse_samples_beside_the_data(name: str) -> None:
+    def making(title: str, distance: float, share: float) -> Member:
+        return member(title, measured(DISTANCE, distance, better="lower"), measured(("samples", name), share),
+                      measured(("samples", name), 0.9, of="held-out data"))
+
+    found = verdict(NEW, making("pca", 0.1, 0.4), making("ddpm", 0.5, 0.5))
+    assert found.answer == "01-ddpm" and any("pca" in c and name in c for c in found.cautions)
+    none = verdict(NEW, making("pca", 0.1, 0.4))
+    assert not none.answer and {e.measure.name for e in none.evidence} == {"Frechet distance", name}
 
 
 def test_distances_in_other_features_are_not_compared() -> None:

@@ -24,6 +24,7 @@ RESTORING = ("PSNR", "squared error", "squared error of numbers", "codes restore
 TRUSTED = 0.75  # trustworthiness that a map needs; a random one has 0.5
 STABLE = 0.6  # adjusted Rand index that two fits of a grouping need
 FOUND = 0.6  # area under the curve that an anomaly score needs; chance has 0.5
+HALF = 0.5  # of the precision and recall of held-out data, below which samples will not do
 COPIES = 0.1  # share of samples that may be nearer to training samples than 99 of 100 held-out samples are
 
 Standing = tuple[Member, Measure]
@@ -208,28 +209,42 @@ def scores(members: Sequence[Member]) -> Verdict | None:
 
 
 def samples(members: Sequence[Member]) -> Verdict | None:
-    """Returns whose new samples are nearest to the data without being copies of them."""
+    """Returns whose new samples are nearest to the data, lie among them, cover them, and are no copies of them."""
     found = standings(members, "samples", "Frechet distance")
     if not found:
         return None
     spaces = [measure.space for _, measure in found]
     found = [s for s in found if s[1].space == max(spaces, key=spaces.count)]  # distances in two spaces do not compare
-    name = "nearer to a training sample than held-out data are"
-    copies = {m.name: find(m, "samples", name, "pixels") or find(m, "samples", name) for m, _ in found}
-    new = [s for s in found if (c := copies[s[0].name]) is None or c.span[0] <= COPIES]
-    more = [Evidence(n, c) for n, c in copies.items() if c is not None]
+    flaws = {m.name: flaw(m) for m, _ in found}
+    new = [s for s in found if flaws[s[0].name] is None]
+    more = [Evidence(m.name, f[1]) for m, _ in found if (f := flaws[m.name]) is not None]
     if not new:
-        return none(NEW, found, "Every method's samples are nearer to training samples than held-out data are: they "
-                    "copy. More data, or less training, is the mend.", *more)
-    ahead_of = found[: found.index(new[0])]
-    cautions = [f"The samples of {m.title} are nearer to the data, but copy them." for m, _ in ahead_of]
+        each = "; ".join(f"those of {m.title} {f[0]}" for m, _ in found if (f := flaws[m.name]) is not None)
+        return none(NEW, found, f"Nobody's samples will do: {each}.", *more)
+    cautions = [f"The samples of {m.title} are nearer by this distance, but {f[0]}."
+                for m, _ in found[: found.index(new[0])] if (f := flaws[m.name]) is not None]
     held = find(new[0][0], "samples", "Frechet distance", "held-out data")
     if held is not None:
         more.append(Evidence(new[0][0].name, held))
         cautions.append(f"Held-out data themselves have {held}, as perfect samples would at this number.")
-    space = new[0][1].space
-    cautions.append(f"The distance sees what its features see ({space}): look at the samples, too.")
+    cautions.append(f"The distance sees what its features see ({new[0][1].space}): look at the samples, too.")
     return verdict(NEW, new, ahead(new, "the Frechet distance"), *more, cautions=cautions)
+
+
+def flaw(member: Member) -> tuple[str, Measure] | None:
+    """Returns why a member's samples will not do whatever their distance, in words, and what shows it; or None.
+
+    A distance between means and covariances sees neither copies nor samples that lie between the data.
+    """
+    name = "nearer to a training sample than held-out data are"
+    copies = find(member, "samples", name, "pixels") or find(member, "samples", name)
+    if copies is not None and copies.span[0] > COPIES:
+        return f"copy training samples ({copies} are nearer to one than 99 of 100 held-out samples are)", copies
+    for name, words in (("precision", "mostly lie outside the data"), ("recall", "leave most of the data out")):
+        own, usual = find(member, "samples", name), find(member, "samples", name, "held-out data")
+        if own is not None and usual is not None and own.value < HALF * usual.value:
+            return f"{words} ({name} {own}, held-out data {usual})", own
+    return None
 
 
 def restorations(members: Sequence[Member]) -> Verdict | None:
