@@ -72,7 +72,7 @@ def ahead(found: Sequence[Standing], what: str) -> str:
     (first, best), rest = found[0], found[1:]
     leads = f"By {what}, {first.title} leads with {best}"
     if not rest:
-        return f"{first.title} alone was measured for this: {what} {best}."
+        return f"{first.title} alone is in question, with {best} for {what}."
     second, next_best = rest[0]
     if touching(best, next_best):
         return f"{leads}, but {second.title} with {next_best} cannot be told from it: take whichever is quicker."
