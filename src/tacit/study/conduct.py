@@ -227,12 +227,15 @@ class Study:
             return self.change(i, state="left out", reason=standing)
         if self.left < LEAST:
             return self.change(i, state="waiting", reason="the time was up; --resume goes on")
+        features = self.features()
         run = self.runs[own.name] = self.fitted(i, standing)
         fitted = time.perf_counter()
         self.scenes.look(own.name, run)
         if not any(m.evaluation for m in self.members):
             self.publish(self.result())  # the first pictures before the first figures
         self.measure(i, run)
+        if self.features() != features:
+            self.compare_samples()
         self.overheads.append(time.perf_counter() - fitted)
         self.say(f"{own.name}: {run.title} in {fitted - began:.0f} s, looked at in {self.overheads[-1]:.0f} s")
         self.publish(self.result())
@@ -347,7 +350,8 @@ class Study:
     def features(self) -> str:
         """Returns in which features samples are compared: a random network sees texture, a learned one sees more."""
         makers = [name for name, run in self.runs.items() if "Samples" in run.capabilities]
-        name = judge(self.members, makers) if self.data.spec.kind == "image" else None
+        long = self.journal.minutes >= SHORT  # wide features take their time
+        name = judge(self.members, makers) if long and self.data.spec.kind == "image" else None
         return str(self.folder / name) if name in self.runs else "random"
 
     def compare_samples(self) -> None:

@@ -40,12 +40,12 @@ SEATS = (
     Seat("autoencoder", share=2),
     Seat("latent variables", share=2),
     Seat("self-supervision", share=4),
-    Seat("adversary", share=2),
-    Seat("diffusion", share=3),
     Seat("map", on=BEST),
     Seat("clusters", on=BEST),
+    Seat("adversary", share=2),
+    Seat("diffusion", share=3),
 )
-"""The panel: what can be had at once comes first."""
+"""The panel: what can be had at once comes first, and what makes samples slowly last."""
 
 
 @dataclass(frozen=True)
