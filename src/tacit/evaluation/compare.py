@@ -9,7 +9,7 @@ from tacit.errors import OptionError
 from tacit.evaluation.evaluate import Evaluation
 from tacit.evaluation.measure import Measure
 
-__all__ = ["Comparison", "Line", "compare"]
+__all__ = ["Comparison", "Line", "compare", "overlap"]
 
 GROUND = {  # how each part of the ground is called when it differs
     "fingerprint": "data",

@@ -21,7 +21,7 @@ from tacit.evaluation.measure import Measure
 from tacit.functional.draws import some
 from tacit.functional.principal import principal_axes
 
-__all__ = ["Counted", "Tried", "count_clusters"]
+__all__ = ["LEAST", "MOST", "Counted", "Tried", "count_clusters"]
 
 NAME = "clusters"
 MOST, AXES = 2_000, 50  # samples, and principal axes, that are looked at

@@ -9,15 +9,14 @@ from functools import partial
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import normalize, one_hot
+from torch.nn.functional import normalize
 
 from tacit.data.augment import colour, crop, zoom
-from tacit.data.dataset import Data
 from tacit.errors import DataError
 from tacit.evaluation.case import Case, drawn
 from tacit.evaluation.intervals import mean_interval
 from tacit.evaluation.measure import Measure
-from tacit.evaluation.representation import flat
+from tacit.evaluation.representation import flat, values
 from tacit.functional.jackknife import groups, jackknife_interval
 from tacit.functional.regression import scale_of
 from tacit.functional.spread import effective_rank
@@ -54,7 +53,7 @@ def ask(case: Case) -> Iterator[Measure]:
     yield from answers(case, "", encoded, flat(run.encode(data)), flat(run.encode(changed)), same)
     name = "pixels" if run.spec.kind == "image" else "values"
     plain = f"the {name} of samples" if not run.spec.codes else "counts of codes"
-    yield from answers(case, name, plain, raw(data), raw(changed), same)
+    yield from answers(case, name, plain, values(data), values(changed), same)
 
 
 def answers(case: Case, of: str, what: str, z: Tensor, seen: Tensor, same: Tensor) -> Iterator[Measure]:
@@ -110,12 +109,6 @@ def rank_interval(z: Tensor, seed: int) -> tuple[float, float, float]:
 def centred_rank(z: Tensor) -> float:
     """Returns the effective rank of features less their mean."""
     return float(effective_rank(z - z.mean(0)))
-
-
-def raw(data: Data) -> Tensor:
-    """Returns the values of samples as rows, shape (N, D); of codes, how often each occurs in a sample."""
-    x = data.everything()
-    return one_hot(x.flatten(1), data.spec.codes).sum(1).float() if data.spec.codes else flat(x, max(x.shape[1:]))
 
 
 def view(x: Tensor, spec: Spec, seed: int = 0) -> Tensor:

@@ -30,7 +30,7 @@ from tacit.evaluation.untrained import has_training, untrained
 from tacit.functional.principal import principal_axes
 from tacit.runs.run import Run
 
-__all__ = ["ask", "ask_baselines", "flat", "projected"]
+__all__ = ["ask", "ask_baselines", "flat", "projected", "values"]
 
 NAME, BASELINES = "representation", "baselines"
 WIDEST = 4_096  # values that a probe sees of a sample, at most
@@ -100,13 +100,13 @@ def encoded(run: Run, case: Case, *, layer: str | None = None) -> Features:
 
 def raw(case: Case) -> Features:
     """Returns the values of the labelled samples of both sides; of codes, how often each occurs in a sample."""
-    spec = case.run.spec
+    return both(case, values)
 
-    def values(data: Data) -> Tensor:
-        x = data.everything()
-        return one_hot(x.flatten(1), spec.codes).sum(1) if spec.codes else flat(x, max(spec.shape))
 
-    return both(case, lambda data: values(data).float())
+def values(data: Data) -> Tensor:
+    """Returns the values of samples as rows, shape (N, D); of codes, how often each occurs in a sample."""
+    x, spec = data.everything(), data.spec
+    return (one_hot(x.flatten(1), spec.codes).sum(1) if spec.codes else flat(x, max(spec.shape))).float()
 
 
 def both(case: Case, represent: Callable[[Data], Tensor]) -> Features:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["part_of", "some"]
+__all__ = ["part_of", "shuffled", "some"]
 
 
 def some(positions: Tensor, count: int, seed: int) -> Tensor:
@@ -15,8 +15,13 @@ def some(positions: Tensor, count: int, seed: int) -> Tensor:
         >>> some(torch.arange(5), 9, seed=0)
         tensor([0, 1, 2, 3, 4])
     """
-    order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))[:count]
+    order = shuffled(torch.arange(len(positions)), seed)[:count]
     return positions[order.sort().values]
+
+
+def shuffled(positions: Tensor, seed: int) -> Tensor:
+    """Returns positions, int64 (n,), in random order, the same for the same seed."""
+    return positions[torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))]
 
 
 def part_of(x: Tensor, count: int) -> Tensor:

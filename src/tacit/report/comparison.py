@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader
-
 from tacit.evaluation.compare import Comparison, Line
 from tacit.evaluation.questions import QUESTIONS
 from tacit.report.media import picture
-from tacit.runs.folder import write_atomically
+from tacit.report.pages import environment, write
 
 __all__ = ["write_page"]
 
@@ -46,16 +44,11 @@ def write_page(found: Comparison, folders: Sequence[Path], path: Path, *, comman
         command: The command line that makes it again.
     """
     pictures = {name: [picture(f / "pictures" / f"{file}.png") for f in folders] for file, name in PICTURES.items()}
-    environment = Environment(loader=PackageLoader("tacit.report"), autoescape=True, trim_blocks=True,
-                              lstrip_blocks=True)
-    html = environment.get_template("comparison.html").render(
+    html = environment().get_template("comparison.html").render(
         runs=found.runs, flags=found.flags, sections=sections(found), ground=found.runs[0].ground, command=command,
         pictures={name: shown for name, shown in pictures.items() if any(shown)},
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with write_atomically(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
-    return path
+    return write(html, path)
 
 
 def sections(found: Comparison) -> list[tuple[str, str, list[tuple[Line, list[Mark | None]]]]]:

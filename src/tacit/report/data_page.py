@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jinja2 import Environment, PackageLoader
 from PIL import Image
 from torch import Tensor
 
 from tacit.data.dataset import Data
 from tacit.data.facts import Duplicates, Facts
-from tacit.files import written_whole
-from tacit.functional.draws import some
+from tacit.functional.draws import shuffled, some
 from tacit.pictures.grid import pixels
+from tacit.report.media import Sample, data_url
+from tacit.report.pages import environment, write
 from tacit.study.timing import Timing, lasting
 
 __all__ = ["write_data_page"]
@@ -33,21 +31,13 @@ ABOVE = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"]+)*[/\\](?=[^\
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One sample on the page: its id, and its picture as a data URL."""
-
-    name: str
-    picture: str
-
-
-@dataclass(frozen=True)
 class Shelf:
     """Samples that stand together: a title, how many there are, their share of the largest shelf, some of them."""
 
     title: str
     count: int
     share: float
-    tiles: Sequence[Tile]
+    tiles: Sequence[Sample]
     names: Sequence[str] = ()
 
 
@@ -60,17 +50,14 @@ def write_data_page(facts: Facts, path: Path, *, timings: Sequence[Timing] = (),
         timings: How long methods take, if that is known.
         command: The command line that makes the page again.
     """
-    environment = Environment(loader=PackageLoader("tacit.report"), autoescape=True, trim_blocks=True,
-                              lstrip_blocks=True)
-    environment.filters |= {"bare": bare, "lasting": lasting, "heights": heights}
+    made = environment()
+    made.filters |= {"bare": bare, "lasting": lasting, "heights": heights}
     data = facts.data
-    html = environment.get_template("data.html").render(
+    html = made.get_template("data.html").render(
         facts=facts, data=data, timings=timings, command=command, sheet=tiles(data, drawn(data)),
         classes=class_shelves(facts), groups=group_shelves(facts), lost=data.skipped[:LOST],
     )
-    with written_whole(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
-    return path
+    return write(html, path)
 
 
 def bare(text: str) -> str:
@@ -99,7 +86,7 @@ def heights(bars: Sequence[float]) -> list[tuple[float, float, float]]:
 
 def drawn(data: Data) -> Tensor:
     """Returns the positions of samples, drawn at random."""
-    return torch.randperm(len(data), generator=torch.Generator().manual_seed(SEED))[:SHEET]
+    return shuffled(torch.arange(len(data)), SEED)[:SHEET]
 
 
 def class_shelves(facts: Facts) -> list[Shelf]:
@@ -136,18 +123,16 @@ def shelf(data: Data, group: Duplicates) -> Shelf:
 # Pictures ------------------------------------------------------------------------------------------------------------
 
 
-def tiles(data: Data, positions: Tensor) -> list[Tile]:
+def tiles(data: Data, positions: Tensor) -> list[Sample]:
     """Returns samples as small pictures; none where samples are no images."""
     if data.spec.kind != "image" or not len(positions):
         return []
     images = pixels(data.batch(positions).x)  # (n, H, W, 3)
-    return [Tile(data.ids[i], picture(image)) for i, image in zip(positions.tolist(), images, strict=True)]
+    return [Sample(data.ids[i], picture(image)) for i, image in zip(positions.tolist(), images, strict=True)]
 
 
 def picture(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
     """Returns an image, shape (H, W, 3), as a data URL, no wider than the page needs it."""
     shown = Image.fromarray(image)
     shown.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    shown.save(buffer, "WEBP", quality=85)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_url(np.asarray(shown), 85)

@@ -20,7 +20,8 @@ from tacit.data.dataset import Data
 from tacit.pictures.grid import pixels
 from tacit.protocol import Spec
 
-__all__ = ["Atlas", "Sample", "atlas", "column_names", "picture", "rows", "samples", "side_for", "thumbnails"]
+__all__ = ["Atlas", "Sample", "atlas", "column_names", "data_url", "picture", "rows", "samples", "side_for",
+           "thumbnails"]
 
 WIDEST = 900  # pixels of a picture on the page
 SIDES = (12, 96)  # pixels of a thumbnail's longer side, at least and at most

@@ -90,8 +90,9 @@ def withheld(result: StudyResult) -> StudyResult:
         name: values for name, values in result.shown.factors.items()
         if name not in data.columns and np.asarray(values).dtype.kind in "fiub"
     }
+    quiet = without_words(result, list(data.columns))
     return dataclasses.replace(
-        without_words(result, list(data.columns)),
+        quiet,
         name="A study", command="",
         facts=bare_facts(result.facts, names),
         shown=dataclasses.replace(result.shown, factors=factors),
@@ -102,8 +103,8 @@ def withheld(result: StudyResult) -> StudyResult:
             for v in result.verdicts
         ),
         maps=tuple(dataclasses.replace(m, warning=hushed(m.warning, telling)) for m in result.maps),
-        clusters=tuple(bare_clusters(c, telling) for c in without_words(result, list(data.columns)).clusters),
-        strangest=tuple(bare_strangest(s) for s in result.strangest),
+        clusters=tuple(bare_clusters(c, telling) for c in quiet.clusters),
+        strangest=tuple(bare_strangest(s) for s in quiet.strangest),
         restorations=None, generated=(), traversals=(),
     )
 
@@ -147,9 +148,9 @@ def hushed(text: str, telling: frozenset[str]) -> str:
         >>> hushed("Cluster 3 is mostly of 'Lake Como', else beach.", frozenset({"Lake Como", "beach"}))
         "Cluster 3 is mostly of '…', else …."
     """
-    for phrase in sorted(telling, key=len, reverse=True):
-        if " " in phrase and phrase in text:
-            text = text.replace(phrase, "…")
+    phrases = [phrase for phrase in telling if " " in phrase and phrase in text]
+    for phrase in sorted(phrases, key=lambda p: (-len(p), p)):  # a longer one before those that it holds
+        text = text.replace(phrase, "…")
     return WORD.sub(lambda found: "…" if {found[0], *found[0].split("/")} & telling else found[0], text)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from jinja2 import Environment, PackageLoader
+from jinja2 import BaseLoader, Environment
 from markupsafe import Markup
 from torch import Tensor
 
@@ -23,9 +23,9 @@ from tacit.evaluation.questions import QUESTIONS
 from tacit.report.comparison import Mark, marks
 from tacit.report.curves import drawing
 from tacit.report.media import Sample, column_names, rows, samples, side_for, thumbnails
+from tacit.report.pages import environment, write
 from tacit.report.payload import as_script, payload
 from tacit.report.privacy import cleaner, numbered, withheld, without_places
-from tacit.runs.folder import write_atomically
 from tacit.study.result import Card, Clusters, Generated, Member, Restorations, Strangest, StudyResult, Traversal
 
 __all__ = ["write_report"]
@@ -96,14 +96,11 @@ def write_report(result: StudyResult, path: Path, *, share: bool = False) -> Pat
     """
     shown = withheld(without_places(result)) if share else without_places(result)
     numbers = numbered(result.facts.data) if share else {}
-    html = environment(cleaner(result, share=share)).get_template("study.html").render(**context(shown, numbers))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with write_atomically(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
-    return path
+    html = cleaning(cleaner(result, share=share)).get_template("study.html").render(**context(shown, numbers))
+    return write(html, path)
 
 
-def environment(clean: Callable[[str], str]) -> Environment:
+def cleaning(clean: Callable[[str], str]) -> Environment:
     """Returns what renders: every text that it puts on the page is cleaned and escaped, whichever template asks."""
 
     def finish(value: Any) -> Any:
@@ -112,8 +109,8 @@ def environment(clean: Callable[[str], str]) -> Environment:
     def source_of(name: str) -> Markup:  # a style sheet or a script as it is written, to stand inside its element
         return Markup(loader.get_source(made, name)[0])
 
-    loader = PackageLoader("tacit.report")
-    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=finish)
+    made = environment(finalize=finish)
+    loader = cast(BaseLoader, made.loader)
     made.globals |= {"source_of": source_of, "clean": clean, "as_script": as_script}
     made.filters |= {"anchor": anchor, "duration": duration, "picture": Markup}
     return made

@@ -18,6 +18,7 @@ from tacit.catalog import method_class
 from tacit.data.dataset import Data
 from tacit.data.facts import facts_of
 from tacit.errors import Interrupted, OptionError, TacitError
+from tacit.evaluation import counting
 from tacit.evaluation.counting import Counted, count_clusters
 from tacit.evaluation.evaluate import FILE as EVALUATION
 from tacit.evaluation.evaluate import Evaluation, evaluate
@@ -49,9 +50,7 @@ Publish = Callable[[StudyResult], None]
 TOGETHER = 3.0  # seconds within which a second signal ends the study, and not only the next method
 LEAST = 3.0  # seconds of training, or of measuring, that are worth a start
 USUAL = 10.0  # minutes
-FEW = 40  # samples below which nobody counts clusters
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20)  # of clusters that are looked at
-LOOKED = 2_000  # samples that are looked at for that
 SAMPLES = {3.0: (1_000, 150), 20.0: (2_000, 200)}  # measured on, and made to be measured, up to so many minutes
 MOST = (5_000, 1_000)  # with more time; few are made, since some methods take a second for each
 SAMPLED = "samples"  # the question whose answers depend on the features
@@ -168,7 +167,7 @@ class Study:
 
     def go(self, last: int) -> StudyResult:
         """Takes up what was done before, tries the last few members that wait, and returns what all found."""
-        for fact in (f for f in self.facts.lines if f.warning):
+        for fact in self.facts.warnings:
             self.say(f"mind: {fact.name}: {fact.value}")
         done = [i for i, own in enumerate(self.members) if own.state == "done"]
         for i in done:
@@ -308,8 +307,8 @@ class Study:
 
     def counted(self, name: str, standing: Run | Data) -> dict[str, Any]:
         """Returns how many clusters there are, as an option; nothing where none can be told apart."""
-        few = self.data.take(some(self.data.training, LOOKED, self.journal.seed))
-        if len(few) < FEW:
+        few = self.data.take(some(self.data.training, counting.MOST, self.journal.seed))
+        if len(few) < counting.LEAST:
             return {}
         x = standing.encode(few) if isinstance(standing, Run) else few.everything()
         found = count_clusters(x.flatten(1).float(), COUNTS, seed=self.journal.seed)
@@ -321,7 +320,7 @@ class Study:
 
     def measure(self, i: int, run: Run) -> None:
         """Asks a member all that it can answer and was not asked before."""
-        known = Evaluation.read(run.path) if (run.path / EVALUATION).is_file() else None
+        known = known_of(run)
         answered = {m.question for m in known.measures} | {q.partition(":")[0] for q in known.silent} if known else ()
         missing = tuple(q for q in self.questions(i, run) if q not in answered)
         if missing:
@@ -345,7 +344,7 @@ class Study:
         except TacitError as error:
             self.change(i, reason=f"not all of it was measured: {error}")
             self.aside(str(error))
-            return Evaluation.read(run.path) if (run.path / EVALUATION).is_file() else None
+            return known_of(run)
 
     def features(self) -> str:
         """Returns in which features samples are compared: a random network sees texture, a learned one sees more."""
@@ -385,3 +384,8 @@ class Study:
             stopped=self.stopped,
             **self.scenes.ordered(self.members, self.runs, verdicts),
         )
+
+
+def known_of(run: Run) -> Evaluation | None:
+    """Returns what was measured of a run so far, or None."""
+    return Evaluation.read(run.path) if (run.path / EVALUATION).is_file() else None

@@ -54,24 +54,18 @@ def columns(result: StudyResult, runs: Mapping[str, Run], data: Data) -> dict[st
         table["cluster"] = runs[result.clusters[0].member].assign(data).numpy()
     if result.strangest:
         table["strangeness"] = runs[result.strangest[0].member].score(data).double().numpy()
-    table["duplicate_of"] = duplicates(data)
+    table["duplicate_of"] = duplicates(result, data)
     table["label_rank"] = ranks(result, data)
     return table
 
 
-def duplicates(data: Data) -> list[str]:
+def duplicates(result: StudyResult, data: Data) -> list[str]:
     """Returns for each sample the id of another that is the same, or nearly, or nothing."""
-    if data.twins is None:
-        return [""] * len(data)
-    first: dict[int, int] = {}
-    second: dict[int, int] = {}
-    for i, twin in enumerate(data.twins.tolist()):
-        if first.setdefault(twin, i) != i:
-            second.setdefault(twin, i)
-    found = []
-    for i, twin in enumerate(data.twins.tolist()):
-        other = first[twin] if first[twin] != i else second.get(twin)
-        found.append("" if other is None else data.ids[other])
+    found = [""] * len(data)
+    for first, second, *others in (group.positions for group in result.facts.duplicates):
+        for i in (second, *others):
+            found[i] = data.ids[first]
+        found[first] = data.ids[second]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tacit.data.dataset import Data
@@ -35,6 +36,7 @@ class Scenes:
         self.data, self.seed = data, seed
         self.shown = views.shown_of(data, seed=seed)
         self.kept: list[View] = []
+        self.to_label: dict[Path, Data] = {}  # by the run whose representation chose them: it takes seconds
 
     def look(self, name: str, run: Run) -> None:
         """Looks at a member."""
@@ -61,8 +63,14 @@ class Scenes:
             "generated": tuple(self.of(Generated, best.get(NEW, []))),
             "traversals": tuple(self.of(Traversal)),
             "curves": tuple(told(c) for c in sorted(self.of(Curve), key=lambda c: c.member)),
-            "to_label": views.to_label_of(base, self.data, self.shown, seed=self.seed) if base is not None else None,
+            "to_label": self.labelled(base) if base is not None else None,
         }
+
+    def labelled(self, base: Run) -> Data:
+        """Returns the samples to be labelled first, by a run's representation."""
+        if base.path not in self.to_label:
+            self.to_label[base.path] = views.to_label_of(base, self.data, self.shown, seed=self.seed)
+        return self.to_label[base.path]
 
 
 def warned(view: W, question: str, members: Sequence[Member]) -> W:

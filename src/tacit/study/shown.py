@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 
 from tacit.data.dataset import Data
 from tacit.evaluation.case import drawn
-from tacit.evaluation.factors import factors_of, is_class
+from tacit.evaluation.shortcuts import factors_beside_labels
 from tacit.study.result import Shown
 
 __all__ = ["distinct", "in_range", "shown_of"]
-
-Array = np.ndarray[Any, Any]
 
 SHOWN = 4_000
 
@@ -30,19 +24,8 @@ def shown_of(data: Data, most: int = SHOWN, *, seed: int = 0) -> Shown:
         seed: Of the draw.
     """
     shown = drawn(data, torch.arange(len(data)), most, seed)
-    return Shown(shown, len(data), beside_class(factors_of(shown), shown.label))
-
-
-def beside_class(factors: Mapping[str, Array], label: Tensor | None) -> dict[str, Array]:
-    """Returns factors without the split, and without a folder that is nothing but the class.
-
-    Example:
-        >>> factors = {"folder": np.array(["val/cat", "cat", "dog"]), "year": np.array(["1999", "2001", "1999"])}
-        >>> list(beside_class(factors, torch.tensor([0, 0, 1])))
-        ['year']
-    """
-    return {name: values for name, values in factors.items()
-            if name != "split" and not (values.dtype.kind in "OU" and is_class(values, label))}
+    known = factors_beside_labels(shown)
+    return Shown(shown, len(data), {name: values for name, values in known.items() if name != "split"})
 
 
 def distinct(order: Tensor, twins: Tensor | None, count: int) -> Tensor:

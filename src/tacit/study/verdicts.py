@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from tacit.evaluation.compare import overlap
 from tacit.evaluation.measure import Measure
 from tacit.study.result import Evidence, Member, Verdict
 
@@ -74,15 +75,9 @@ def ahead(found: Sequence[Standing], what: str) -> str:
     if not rest:
         return f"{first.title} alone is in question, with {best} for {what}."
     second, next_best = rest[0]
-    if touching(best, next_best):
+    if overlap(best, next_best):
         return f"{leads}, but {second.title} with {next_best} cannot be told from it: take whichever is quicker."
     return f"{leads}; next is {second.title} with {next_best}."
-
-
-def touching(a: Measure, b: Measure) -> bool:
-    """Returns whether two intervals touch."""
-    (low_a, high_a), (low_b, high_b) = a.span, b.span
-    return low_a <= high_b and low_b <= high_a
 
 
 # For each purpose ----------------------------------------------------------------------------------------------------
@@ -190,7 +185,7 @@ def checked(top: Member, probes: Sequence[Standing]) -> tuple[str, tuple[str, ..
     if own is None:
         return "", ()
     first, best = probes[0]
-    if first.name == top.name or touching(own, best):
+    if first.name == top.name or overlap(own, best):
         return f" The labels agree: a linear probe on it reads {own} of them, and surely more from no other.", ()
     return "", (f"The labels disagree: a linear probe reads {best} of them from {first.title} and {own} from this.",)
 
@@ -262,7 +257,7 @@ def restorations(members: Sequence[Member]) -> Verdict | None:
     standing, more = [f[:2] for f in found], [Evidence(m.name, pca) for m, _, pca in found]
     top, own, as_many = found[0]
     gain = f"{top.title} restores unseen samples with {name} {own}, as many principal components with {as_many}"
-    if sign * (own.value - as_many.value) <= 0 or touching(own, as_many):
+    if sign * (own.value - as_many.value) <= 0 or overlap(own, as_many):
         return none(RESTORE, standing, f"Nothing restores samples better than principal components that keep as many "
                     f"numbers: {gain}. Take those, or train longer.", *more)
     return verdict(RESTORE, standing, f"For the length of its code, {gain}.", *more)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from tacit.data.dataset import Data
+from tacit.functional.draws import shuffled
 from tacit.functional.facility import representative_order
 from tacit.runs.log import read_lines
 from tacit.runs.run import Run
@@ -82,8 +82,3 @@ def to_label_of(run: Run | None, data: Data, shown: Shown, count: int = 20, seed
     able = run is not None and "Encodes" in run.capabilities
     z = run.encode(single) if run is not None and able else single.everything()
     return single.take(representative_order(z.flatten(1).float(), min(count, len(single)), seed=seed))
-
-
-def shuffled(positions: Tensor, seed: int) -> Tensor:
-    """Returns positions in random order."""
-    return positions[torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed))]

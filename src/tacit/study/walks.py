@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tacit.data.dataset import Data
-from tacit.functional.draws import some
+from tacit.functional.draws import shuffled, some
 from tacit.functional.principal import principal_axes
 from tacit.runs.run import Run
 from tacit.study.result import Shown, Traversal
@@ -67,8 +67,7 @@ def along_axes(run: Run, z: Tensor) -> tuple[tuple[str, Tensor], ...]:
 def between_pairs(run: Run, data: Data, seed: int) -> tuple[tuple[str, Tensor], ...]:
     """Returns the images on the way from one held-out sample to another, of four pairs that are not duplicates."""
     places = data.testing if len(data.testing) > 1 else torch.arange(len(data))
-    order = places[torch.randperm(len(places), generator=torch.Generator().manual_seed(seed))]
-    ends = distinct(order, data.twins, 2 * PAIRS)
+    ends = distinct(shuffled(places, seed), data.twins, 2 * PAIRS)
     pairs = len(ends) // 2
     if not pairs:
         return ()
