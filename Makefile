@@ -25,5 +25,5 @@ docs: .venv/ready
 .venv/ready: constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[maps,onnx,tables,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[compress,maps,onnx,tables,dev]'
 	touch $@

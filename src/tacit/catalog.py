@@ -20,6 +20,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "Decodes": ("decode",),
     "Samples": ("sample",),
     "Density": ("log_prob", "density"),
+    "Infers": ("infer",),
     "Scores": ("anomaly_score", "score"),
     "Reconstructs": ("reconstruct",),
     "Translates": ("translate",),
@@ -44,7 +45,7 @@ class Row:
         paper: Authors and year.
         can: The most that an instance can do, as keys of `tacit.protocol.CALLS`.
         accepts: Kinds of data, best first.
-        needs: The fields of a batch, besides ``x``, that it reads.
+        needs: The fields of a batch, besides ``x``, that it always reads.
         kind: Whether it learns by gradient or is fitted at one stroke.
         cost: Time of a usual fit on the same data, in multiples of PCA's.
         extra: The extra of tacit that it needs, or None.

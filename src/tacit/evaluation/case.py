@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,6 +34,7 @@ class Case:
         space: In which features samples are compared with data.
         seed: Of every draw.
         made: Greatest number of samples that the run makes.
+        pictures: The folder that a question draws its pictures into, or None for none.
     """
 
     run: Run
@@ -42,6 +44,7 @@ class Case:
     space: Space
     seed: int = 0
     made: int = MADE
+    pictures: Path | None = None
 
 
 def drawn(data: Data, positions: Tensor, limit: int, seed: int) -> Data:

@@ -183,7 +183,7 @@ def case_of(run: Run, against: Any, features: str, limit: int, made: int, seed: 
         f"{counted(train, own.training)} training samples of {own.name}",
         f"{counted(test, positions)} {'held-out ' if against is None else ''}samples of {unseen.name}",
     )
-    return Case(run, train, test, names, space_of(features, run, seed), seed, made)
+    return Case(run, train, test, names, space_of(features, run, seed), seed, made, run.path / "pictures")
 
 
 def counted(part: Data, of: torch.Tensor) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "Embeds",
     "Encodes",
     "Illustrates",
+    "Infers",
     "Invertible",
     "Reconstructs",
     "Samples",
@@ -31,6 +32,7 @@ CALLS: Mapping[str, str] = {
     "Decodes": "decode",
     "Samples": "sample",
     "Density": "log_prob",
+    "Infers": "infer",
     "Scores": "anomaly_score",
     "Reconstructs": "reconstruct",
     "Translates": "translate",
@@ -98,6 +100,27 @@ class Density(Protocol):
 
     def bound(self) -> Bound:
         """Says whether `log_prob` is exact, a lower bound, or an estimate."""
+        ...
+
+
+@runtime_checkable
+class Infers(Protocol):
+    """Explains samples by continuous latents: p(x, z) = p(x | z) p(z), with an approximate posterior q(z | x)."""
+
+    def infer(self, x: Tensor, *, k: int = 1, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Returns k draws of the latents of each sample, shape (k, N, d), and log q(z | x) in nats, shape (k, N)."""
+        ...
+
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
+        """Returns log p(x, z) in nats, shape (N,), for one z (N, d) each; gradients flow to z."""
+        ...
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Returns log p(z) in nats, shape (N,)."""
+        ...
+
+    def simulate(self, n: int, *, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Returns n draws of the model itself, the noise of p(x | z) included: x and the z that it was made of."""
         ...
 
 

@@ -80,10 +80,17 @@ class Recipe:
 
 @dataclass
 class Clock:
-    """What a schedule may see: the step, counted from 0, and the share of the budget that is spent, in [0, 1]."""
+    """What a schedule may see.
+
+    Arguments:
+        step: Counted from 0.
+        progress: Share of the budget that is spent, in [0, 1].
+        samples: Number of training samples, which a term that counts once for all of them is divided by.
+    """
 
     step: int = 0
     progress: float = 0.0
+    samples: int = 1
 
 
 class Method(nn.Module):
@@ -101,7 +108,8 @@ class Method(nn.Module):
     """
 
     accepts: ClassVar[tuple[Kind, ...]] = ("vector", "map", "image", "table")
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: frozenset[str] = frozenset()  # fields of a batch besides x; an option may add some that the class may need
+    may_need: ClassVar[frozenset[str]] = frozenset()
     without: frozenset[str] = frozenset()  # capabilities that this instance's options take away
     discrete: bool | None = None  # whether log_prob is of a probability or of a density; None for some of both
 

@@ -95,6 +95,7 @@ def fit(
     else:
         frozen = {}
         check_spec(method, data)
+    reading.check_method(name, method.needs)
     job = Job(name, method, data, parent, bridge, frozen, training, devices, log)
     if start is not None:
         start_from(job, start)
@@ -226,7 +227,7 @@ def start_from(job: Job, run: Run) -> None:
 
 def check_early(name: str, kind: type[Method], training: TrainOptions, reading: ReadOptions, place: Place) -> None:
     """Raises what can be said of the options and the place before the data are read, which may take long."""
-    reading.check_method(name, kind.needs)
+    reading.check_method(name, kind.needs | kind.may_need)
     if issubclass(kind, Fitted) and training.devices > 1:
         raise OptionError(f"{name} is fitted at one stroke, on one device; leave out --devices")
     if place.out is not None:

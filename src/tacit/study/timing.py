@@ -182,7 +182,7 @@ class Trial:
         """Returns the seconds that one round of `size` samples takes."""
         feed = Feed(self.data, size, needs=self.method.needs, seed=SEED, device=self.devices.device)
         began = time.perf_counter()
-        self.method.clock = Clock(self.steps)
+        self.method.clock = Clock(self.steps, samples=feed.samples)
         moves = self.game.play(feed.round(self.steps))
         if self.average is not None:
             self.average.update(self.steps)

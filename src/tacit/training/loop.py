@@ -188,7 +188,7 @@ class Training:
     def round(self, votes: Sequence[float]) -> None:
         """Plays one round, and does what is due behind it."""
         tally = self.tally
-        self.method.clock = Clock(tally.step, tally.progress)
+        self.method.clock = Clock(tally.step, tally.progress, self.feed.samples)
         for player in self.players.values():
             player.set_rate(tally.step, tally.progress)
         self.held = self.batch(tally.step)  # until the next is made, or its pages would go back to the system
