@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, MultivariateNormal, Normal
 
+from tacit.catalog import row
 from tacit.errors import DataError, OptionError
 from tacit.functional.divergences import kl_standard_normal
 from tacit.functional.importance import effective_draws
@@ -93,7 +94,8 @@ def test_training_the_linear_vae_reaches_the_likelihood_of_ppca() -> None:
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_the_loss_is_the_slow_sum(likelihood: str) -> None:
-    vae = VAE(IMAGE, latent=3, likelihood=likelihood, sigma=0.3, width=8, beta=2.5)
+    sigma = 0.3 if likelihood == "gaussian" else None
+    vae = VAE(IMAGE, latent=3, likelihood=likelihood, sigma=sigma, width=8, beta=2.5)
     x = (torch.rand(4, 1, 8, 8) > 0.5).float()
     torch.manual_seed(7)
     loss = loss_of(vae, x)
@@ -181,12 +183,22 @@ def test_learned_sigma_is_a_parameter_and_a_given_one_is_not() -> None:
     assert "observation.log_sigma" in fixed.state_dict()
 
 
+@pytest.mark.parametrize("net", ["conv", "resnet", "mlp"])
+@pytest.mark.parametrize("shape", [(1, 5, 9), (4, 12, 7), (3, 28, 28)], ids=str)
+def test_images_of_any_size_and_number_of_channels(shape: tuple[int, ...], net: str) -> None:
+    vae = VAE(Spec("image", shape, (0.0, 1.0)), latent=3, width=4, net=net, likelihood="mixture")
+    x = torch.randint(256, (2, *shape)) / 255
+    loss_of(vae, x).value.backward()
+    assert vae.reconstruct(x).shape == x.shape
+    assert all(p.grad is not None for p in vae.parameters())
+
+
 @pytest.mark.parametrize("spec", [IMAGE, VECTOR, TABLE, Spec("map", (4, 4, 4))], ids=lambda s: s.kind)
 def test_what_it_can_do(spec: Spec) -> None:
     vae = VAE(spec, latent=3, width=8).eval()
     x = torch.rand(6, *spec.shape)
     with torch.no_grad():
-        assert capabilities(vae) == {"Encodes", "Decodes", "Samples", "Density", "Scores", "Reconstructs"}
+        assert capabilities(vae) == set(row("vae").can)
         assert vae.encode(x).shape == (6, 3)
         assert vae.reconstruct(x).shape == vae.sample(6).shape == x.shape
         assert vae.log_prob(x, k=2).shape == vae.anomaly_score(x).shape == (6,)
@@ -222,10 +234,109 @@ def test_all_randomness_is_the_generators() -> None:
         assert torch.equal(vae.encode(x), vae.posterior(x)[0])
 
 
+def test_a_draw_of_a_flow_brings_its_density_along() -> None:
+    """log q(z) of what noise becomes is that of the noise less the log determinant of the way."""
+    torch.manual_seed(0)
+    vae = VAE(VECTOR, latent=4, width=8, flows=3).double()
+    for p in vae.flow.parameters():
+        torch.nn.init.normal_(p, std=0.7)
+    mean, log_var = vae.posterior(torch.randn(1, 5, dtype=torch.float64))
+    eps = torch.randn(1, 4, dtype=torch.float64)
+    way = torch.autograd.functional.jacobian(lambda e: vae.moved(mean, log_var, e[None])[0][0], eps[0])
+    expected = Normal(0.0, 1.0).log_prob(eps).sum() - torch.linalg.slogdet(way)[1]
+    torch.testing.assert_close(vae.moved(mean, log_var, eps)[1].sum(), expected)
+    assert abs(torch.linalg.slogdet(way)[1] - 0.5 * log_var.sum()) > 0.1, "the flow moved nothing"
+
+
+def test_a_flow_that_has_learned_nothing_has_the_bound_of_its_gaussian() -> None:
+    torch.manual_seed(0)
+    plain, flowing = VAE(VECTOR, latent=3, width=16), VAE(VECTOR, latent=3, width=16, flows=2)
+    flowing.load_state_dict(plain.state_dict(), strict=False)
+    for made in flowing.flow.steps:
+        nn.init.constant_(made.outer.bias[3:], 40.0)  # gates open: z' = z
+        for p in (made.outer.weight, made.free.weight):
+            nn.init.zeros_(p)
+    x, few = data(200).float(), torch.arange(200)
+    with torch.no_grad():
+        a, b = ([loss_of(v, x[few]).terms["kl"].item() for _ in range(200)] for v in (plain, flowing))
+        torch.testing.assert_close(flowing.encode(x), plain.encode(x))
+    assert torch.tensor(a).mean().item() == pytest.approx(torch.tensor(b).mean().item(), rel=0.03)
+
+
+def test_a_flow_fits_a_posterior_that_no_gaussian_fits() -> None:
+    """x = z_1^2 + z_2 + noise: the posterior lies along a parabola; the flow's bound is the tighter one."""
+
+    class Parabola(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return z[:, :1].square() + z[:, 1:]
+
+    x, bounds = torch.randn(256, 1, generator=torch.Generator().manual_seed(0)), []
+    for flows in (0, 4):
+        torch.manual_seed(0)
+        vae = VAE(Spec("vector", (1,)), latent=2, sigma=0.2, flows=flows, decoder=Parabola(), width=32)
+        adam = torch.optim.Adam(vae.parameters(), lr=5e-3)
+        for step in range(300):
+            adam.zero_grad()
+            loss_of(vae, x, step).value.backward()
+            adam.step()
+        with torch.no_grad():
+            bounds.append(vae.log_weights(x, 200, torch.Generator().manual_seed(1)).mean().item())
+    assert bounds[1] > bounds[0] + 0.1
+
+
+def test_the_weights_posterior_counts_once_for_all_samples() -> None:
+    vae = VAE(VECTOR, latent=2, width=4, depth=1, bayesian=True)
+    x = data(16).float()
+    kl = torch.zeros(())
+    for mean, log_sigma in zip(vae.decoder.net.parameters(), vae.decoder.log_sigma, strict=True):
+        kl += torch.distributions.kl_divergence(Normal(mean, log_sigma.exp()), Normal(0.0, 1.0)).sum()
+    vae.clock = Clock(0, 0.0, samples=50)
+    (loss,) = vae.losses(Batch(x))
+    rest = loss.terms["reconstruction"] + loss.terms["kl"]
+    assert (loss.value - rest).item() == pytest.approx(kl.item() / 50, rel=1e-4)
+    loss.value.backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in vae.parameters())
+    out = [vae.decoder(torch.ones(1, 2)) for _ in range(2)]
+    assert not torch.equal(*out)
+    vae.eval()
+    assert torch.equal(vae.decoder(torch.ones(1, 2)), vae.decoder.net(torch.ones(1, 2)))
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", "logistic"])
+def test_simulated_data_are_as_likely_as_their_model_says(likelihood: str) -> None:
+    """E log p(x | z) over x ~ p(x | z) is minus the entropy of the noise, whatever the decoder."""
+    torch.manual_seed(0)
+    vae = VAE(IMAGE, latent=3, width=8, likelihood=likelihood, sigma=None if likelihood == "bernoulli" else 0.02).eval()
+    with torch.no_grad():
+        x, z = vae.simulate(2000, generator=torch.Generator().manual_seed(0))
+        assert x.shape == (2000, 1, 8, 8) and z.shape == (2000, 3)
+        found = vae.log_likelihood(x, z).mean().item() / 64
+        p = vae.decode(z).double()
+    entropy = {
+        "gaussian": 0.5 * math.log(2 * math.pi * math.e * 0.02**2),
+        "bernoulli": -(p * p.log() + (1 - p) * (1 - p).log()).mean().item(),
+        "logistic": math.log(0.02 * 255) + 2,  # of the logistic, in steps of 1 / 255
+    }[likelihood]
+    assert -found == pytest.approx(entropy, abs=0.01)
+    assert likelihood == "gaussian" or (255 * x - (255 * x).round()).abs().max() < 1e-3
+
+
+def test_the_joint_is_likelihood_and_prior() -> None:
+    vae, x = VAE(VECTOR, latent=2, width=8), torch.randn(4, 5)
+    z, log_q = vae.infer(x, k=3, generator=torch.Generator().manual_seed(0))
+    assert z.shape == (3, 4, 2) and log_q.shape == (3, 4)
+    mean, log_var = vae.posterior(x)
+    torch.testing.assert_close(log_q, Normal(mean, (0.5 * log_var).exp()).log_prob(z).sum(-1))
+    prior = Normal(0.0, 1.0).log_prob(z[0]).sum(-1)
+    torch.testing.assert_close(vae.log_joint(x, z[0]), vae.log_likelihood(x, z[0]) + prior)
+
+
 def test_errors() -> None:
     with pytest.raises(DataError, match="take gaussian"):
         VAE(VECTOR, likelihood="bernoulli")
     with pytest.raises(DataError, match="--size 8"):
         VAE(Spec("image", (1, 2, 2), (0.0, 1.0)))
+    with pytest.raises(OptionError, match="--sigma 0.3"):
+        VAE(IMAGE, likelihood="bernoulli", sigma=0.3)
     with pytest.raises(OptionError, match="take mixed"):
         VAE(TABLE, likelihood="gaussian")

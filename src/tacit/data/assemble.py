@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tacit.data import coding, labels, partners
+from tacit.data.binary import binarised, check_grey
 from tacit.data.dataset import Data
 from tacit.data.duplicates import equal_rows
 from tacit.data.fingerprint import fingerprint
@@ -77,10 +78,14 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
                         "a smaller --split or finer groups")
     label, classes, more = _classes(raw, options, like, held_out, domain)
     spec, x, coded = _coded(raw, out, like, read.source)
+    grey, mark = None, raw.fingerprint
+    if options.binarise:
+        grey = check_grey(raw.x, raw.kind, read.source)
+        x, mark = binarised(grey, torch.Generator().manual_seed(0)), fingerprint(mark, "binarised")
     data = Data(
-        raw.name, read.source, raw.fingerprint, replace(spec, classes=classes), x, raw.ids, held_out, label,
+        raw.name, read.source, mark, replace(spec, classes=classes), x, raw.ids, held_out, label,
         raw.columns, pairs, domain, torch.from_numpy(same), tuple([*raw.notes, *notes, *more, *coded]),
-        tuple(raw.skipped), raw.folder, options.to_dict(),
+        tuple(raw.skipped), raw.folder, options.to_dict(), grey,
     )
     _tell(data, say)
     return data

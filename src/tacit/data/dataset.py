@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
+from tacit.data.binary import binarised
 from tacit.errors import DataError
 from tacit.protocol import Batch, Spec
 
@@ -51,6 +52,7 @@ class Data:
         skipped: What could not be read.
         folder: Where ids that are paths begin, or None.
         options: How it was read, as `ReadOptions.to_dict`.
+        grey: Of binarised images, what `x` was drawn from, uint8, shape of `x`; or None.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Data:
     skipped: tuple[Skipped, ...] = ()
     folder: Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    grey: Tensor | None = None
 
     def __len__(self) -> int:
         """Returns the number of samples."""
@@ -84,18 +87,29 @@ class Data:
         """Positions of the held-out samples, int64."""
         return self.held_out.nonzero().flatten()
 
-    def batch(self, index: Tensor, needs: Collection[str] = (), device: torch.device | str = "cpu") -> Batch:
+    def batch(
+        self,
+        index: Tensor,
+        needs: Collection[str] = (),
+        device: torch.device | str = "cpu",
+        anew: Generator | None = None,
+    ) -> Batch:
         """Returns samples as a method sees them: floats, images in [0, 1]; what `needs` does not name stays hidden.
 
         Arguments:
             index: Positions, int64 (n,).
             needs: The further fields of `Batch` that the method declares.
             device: Where to.
+            anew: Of another draw of black and white, where the data were binarised, than that which is `x`.
 
         Raises:
             DataError: If the data lack what is needed.
         """
-        batch = Batch(as_float(self.x[index].to(device)))
+        if self.grey is None or anew is None:
+            x = self.x[index].to(device)
+        else:
+            x = binarised(self.grey[index].to(device), anew)
+        batch = Batch(as_float(x))
         if "index" in needs:
             batch.index = index.to(device)
         for name in ("label", "pair", "domain"):
@@ -125,7 +139,7 @@ class Data:
         )
 
 
-PER_SAMPLE = ("x", "held_out", "label", "pair", "domain", "twins")
+PER_SAMPLE = ("x", "grey", "held_out", "label", "pair", "domain", "twins")
 
 MEND = {
     "label": "--labels names a column, a file, or folder",

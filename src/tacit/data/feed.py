@@ -69,9 +69,10 @@ class Feed:
 
     def round(self, k: int) -> Batch:
         """Returns our share of round k, counted from 0."""
-        batch = self.data.batch(self.positions(k), self.needs, self.device)
+        drawn = self._generator.manual_seed(_mixed(self.seed, k, self.rank))
+        batch = self.data.batch(self.positions(k), self.needs, self.device, drawn)
         if self.augment:
-            batch.x = self.augment(batch.x, self._generator.manual_seed(_mixed(self.seed, k, self.rank)))
+            batch.x = self.augment(batch.x, drawn)
         return batch
 
     def positions(self, k: int) -> Tensor:
@@ -102,7 +103,7 @@ class Feed:
 
 def _resident(data: Data, needs: Collection[str], device: torch.device) -> Data:
     """Returns the data with what a batch takes of them on the device, where that fits."""
-    taken = {name: v for name in ("x", *needs) if isinstance(v := getattr(data, name, None), Tensor)}
+    taken = {name: v for name in ("x", "grey", *needs) if isinstance(v := getattr(data, name, None), Tensor)}
     size = sum(v.nbytes for v in taken.values())
     if device.type == "cpu" or (device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] / 2):
         return data

@@ -13,7 +13,7 @@ __all__ = ["HEEDS", "NEEDS", "ReadOptions", "flag"]
 
 ANY = ("labels", "split", "split_seed", "group", "strict", "pair", "target", "label_count", "items", "limit")
 HEEDS: Mapping[str, tuple[str, ...]] = {  # which options make a difference to what; a source may be of two kinds
-    "images": (*ANY, "size", "fit", "colour"),
+    "images": (*ANY, "size", "fit", "colour", "binarise"),
     "tables": (*ANY, "columns"),
     "arrays": ANY,
     "built-in sources": (*ANY, "count"),
@@ -37,6 +37,8 @@ class ReadOptions:
             else 64.
         fit: How an image of another shape is brought to size.
         colour: Whether images are read as rgb or grey; auto is grey where all are.
+        binarise: Whether grey is made black and white by a draw in which it is the probability of white: of training
+            samples anew at every look, of held-out ones once and for all.
         strict: Whether one sample that cannot be read is an error instead of being skipped.
         pair: A second source, whose samples are the partners of this one's by id.
         target: A second source, whose samples are another domain.
@@ -56,6 +58,7 @@ class ReadOptions:
     size: int | None = None
     fit: Literal["crop", "pad", "stretch"] = "crop"
     colour: Literal["auto", "rgb", "grey"] = "auto"
+    binarise: bool = False
     strict: bool = False
     pair: str | None = None
     target: str | None = None

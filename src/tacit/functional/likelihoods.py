@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid, softplus
 
-__all__ = ["bernoulli", "bits_per_dim", "categorical", "discretised_logistic", "gaussian", "nats"]
+__all__ = [
+    "bernoulli",
+    "bits_per_dim",
+    "categorical",
+    "discretised_logistic",
+    "gaussian",
+    "gaussian_each",
+    "nats",
+    "standard_normal",
+]
 
 
 def nats(log_p: Tensor) -> Tensor:
@@ -53,6 +62,11 @@ def gaussian(x: Tensor, mean: Tensor, log_sigma: Tensor) -> Tensor:
 def gaussian_each(x: Tensor, mean: Tensor, log_sigma: Tensor) -> Tensor:
     """Returns the log density of each value, shape of `x`."""
     return -0.5 * ((x - mean) * (-log_sigma).exp()).square() - log_sigma - 0.5 * math.log(2 * math.pi)
+
+
+def standard_normal(z: Tensor) -> Tensor:
+    """Returns the log density of N(0, 1) at each value in nats, shape of `z`."""
+    return -0.5 * z.square() - 0.5 * math.log(2 * math.pi)
 
 
 def categorical(x: Tensor, logits: Tensor) -> Tensor:

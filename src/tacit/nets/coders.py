@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,21 +15,22 @@ from tacit.protocol import Spec
 
 __all__ = ["Net", "decoder", "encoder", "kind_of_net"]
 
-Net = Literal["auto", "mlp", "conv"]
+Net = Literal["auto", "mlp", "conv", "resnet"]
 
 UNITS = 512  # of each hidden layer of an mlp
+RESIDUAL = 2  # blocks of a resnet at each size of the maps
 CHANNELS = 16  # of the first convolution; on a CPU a step with 32 takes two and a half times as long
 
 
-def kind_of_net(spec: Spec, net: Net = "auto") -> Literal["mlp", "conv"]:
+def kind_of_net(spec: Spec, net: Net = "auto") -> Literal["mlp", "conv", "resnet"]:
     """Returns the net that suits the data: convolutions for images and for maps of at least 4 x 4.
 
     Raises:
         OptionError: If convolutions are asked for where there is no grid.
     """
     grid = len(spec.shape) == 3
-    if net == "conv" and not grid:
-        raise OptionError(f"--net conv takes images and maps; the data are {spec}; take --net mlp")
+    if net in ("conv", "resnet") and not grid:
+        raise OptionError(f"--net {net} takes images and maps; the data are {spec}; take --net mlp")
     if net != "auto":
         return net
     return "conv" if spec.kind == "image" or (grid and min(spec.shape[1:]) >= SMALLEST) else "mlp"
@@ -50,11 +52,13 @@ def encoder(
         out: Number of outputs.
         width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
         depth: Hidden layers of an mlp; 0 makes it linear.
-        net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
+        net: Which net; auto takes convolutions for images and maps, an mlp for the rest; resnet adds residual blocks.
         activation: Makes an activation.
     """
-    if kind_of_net(spec, net) == "conv":
-        return ConvEncoder(spec.shape, out, width or CHANNELS, activation=activation)
+    kind = kind_of_net(spec, net)
+    if kind != "mlp":
+        residual = RESIDUAL if kind == "resnet" else 0
+        return ConvEncoder(spec.shape, out, width or CHANNELS, activation=activation, residual=residual)
     return MLP([spec.size, *[width or UNITS] * depth, out], activation)
 
 
@@ -62,21 +66,25 @@ def decoder(
     spec: Spec,
     latent: int,
     *,
+    shape: tuple[int, ...] | None = None,
     width: int | None = None,
     depth: int = 2,
     net: Net = "auto",
     activation: Callable[[], nn.Module] = nn.SiLU,
 ) -> nn.Module:
-    """Returns a net from numbers, shape (N, latent), to samples before squashing, shape (N, *spec.shape).
+    """Returns a net from numbers, shape (N, latent), to samples before squashing, shape (N, *shape).
 
     Arguments:
         spec: What one sample is.
         latent: Number of inputs.
+        shape: Of one sample of the output, where it says more of a value than the value; by default that of a sample.
         width: Units of each hidden layer, or channels before the last convolution; by default 512 or 16.
         depth: Hidden layers of an mlp; 0 makes it linear.
-        net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
+        net: Which net; auto takes convolutions for images and maps, an mlp for the rest; resnet adds residual blocks.
         activation: Makes an activation.
     """
-    if kind_of_net(spec, net) == "conv":
-        return ConvDecoder(latent, spec.shape, width or CHANNELS, activation=activation)
-    return nn.Sequential(MLP([latent, *[width or UNITS] * depth, spec.size], activation), nn.Unflatten(1, spec.shape))
+    shape, kind = shape or spec.shape, kind_of_net(spec, net)
+    if kind != "mlp":
+        residual = RESIDUAL if kind == "resnet" else 0
+        return ConvDecoder(latent, shape, width or CHANNELS, activation=activation, residual=residual)
+    return nn.Sequential(MLP([latent, *[width or UNITS] * depth, math.prod(shape)], activation), nn.Unflatten(1, shape))

@@ -37,6 +37,32 @@ def group_norm(channels: int) -> nn.Module:
     return nn.GroupNorm(math.gcd(8, channels), channels)
 
 
+class PreActivation(nn.Module):
+    """x + two convolutions, each behind a norm and an activation; the second starts at zero.
+
+    References:
+        He et al. 2016, arXiv:1603.05027.
+
+    Arguments:
+        channels: Of input and output.
+        norm: Makes a norm for a number of channels.
+        activation: Makes an activation.
+    """
+
+    def __init__(
+        self, channels: int, norm: Callable[[int], nn.Module], activation: Callable[[], nn.Module]
+    ) -> None:
+        super().__init__()
+        first, last = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(norm(channels), activation(), first, norm(channels), activation(), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns maps of the same shape, (N, channels, h, w)."""
+        result: Tensor = x + self.layers(x)
+        return result
+
+
 class ConvEncoder(nn.Module):
     """Halves an image until about 4 x 4 are left, then one linear layer.
 
@@ -47,6 +73,7 @@ class ConvEncoder(nn.Module):
         norm: Makes the norm of a block for its number of channels.
         activation: Makes an activation.
         norm_first: Whether the first block has a norm too.
+        residual: Residual blocks behind each halving.
 
     Raises:
         DataError: If the image is smaller than 4 x 4.
@@ -61,6 +88,7 @@ class ConvEncoder(nn.Module):
         norm: Callable[[int], nn.Module] = group_norm,
         activation: Callable[[], nn.Module] = nn.SiLU,
         norm_first: bool = True,
+        residual: int = 0,
     ) -> None:
         super().__init__()
         blocks, channels, (height, breadth) = [], shape[0], shape[1:]
@@ -69,7 +97,8 @@ class ConvEncoder(nn.Module):
             normed = i > 0 or norm_first
             bias = not normed or norm is not nn.BatchNorm2d  # which would take it away again
             conv = nn.Conv2d(channels, wider, 4, stride=2, padding=1, bias=bias)  # (H, W) -> (H // 2, W // 2)
-            blocks.append(nn.Sequential(conv, norm(wider) if normed else nn.Identity(), activation()))
+            more = [PreActivation(wider, norm, activation) for _ in range(residual)]
+            blocks.append(nn.Sequential(conv, norm(wider) if normed else nn.Identity(), activation(), *more))
             channels, height, breadth = wider, height // 2, breadth // 2
         self.blocks = nn.ModuleList(blocks)
         self.head = nn.Linear(channels * height * breadth, out)
@@ -102,6 +131,7 @@ class ConvDecoder(nn.Module):
         width: Channels before the last block; each block before has twice as many, up to eight times.
         norm: Makes the norm of a block for its number of channels.
         activation: Makes an activation.
+        residual: Residual blocks before each doubling.
 
     Raises:
         DataError: If the image is smaller than 4 x 4.
@@ -115,16 +145,21 @@ class ConvDecoder(nn.Module):
         *,
         norm: Callable[[int], nn.Module] = group_norm,
         activation: Callable[[], nn.Module] = nn.SiLU,
+        residual: int = 0,
     ) -> None:
         super().__init__()
         self.shape, times = shape, halvings(shape)
         widths = [width * min(2**i, WIDEST) for i in reversed(range(times))]
         self.grid = (widths[0], -(-shape[1] // 2**times), -(-shape[2] // 2**times))  # ceil(H / 2^k), ceil(W / 2^k)
         self.stem = nn.Linear(latent, math.prod(self.grid))
-        self.stem_norm = nn.Sequential(norm(widths[0]), activation())
+
+        def more(channels: int) -> list[nn.Module]:
+            return [PreActivation(channels, norm, activation) for _ in range(residual)]
+
+        self.stem_norm = nn.Sequential(norm(widths[0]), activation(), *more(widths[0]))
         bias = norm is not nn.BatchNorm2d
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.ConvTranspose2d(n, m, 4, stride=2, padding=1, bias=bias), norm(m), activation())
+            nn.Sequential(nn.ConvTranspose2d(n, m, 4, stride=2, padding=1, bias=bias), norm(m), activation(), *more(m))
             for n, m in zip(widths, widths[1:], strict=False)
         )
         self.head = nn.ConvTranspose2d(widths[-1], shape[0], 4, stride=2, padding=1)

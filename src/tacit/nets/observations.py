@@ -9,13 +9,27 @@ import torch
 from torch import Generator, Tensor, nn
 
 from tacit.errors import DataError, OptionError
-from tacit.functional import likelihoods, rows
+from tacit.functional import likelihoods, logistic_mixtures, rows
+from tacit.functional.noise import normal, uniform
 from tacit.protocol import Spec
 
-__all__ = ["Bernoulli", "Gaussian", "Likelihood", "Logistic", "Mixed", "Observation", "Squash", "observation"]
+__all__ = [
+    "Bernoulli",
+    "Gaussian",
+    "Likelihood",
+    "Logistic",
+    "LogisticMixture",
+    "Mixed",
+    "Observation",
+    "Squash",
+    "observation",
+]
 
-Likelihood = Literal["auto", "gaussian", "bernoulli", "logistic", "mixed"]
+Likelihood = Literal["auto", "gaussian", "bernoulli", "logistic", "mixture", "mixed"]
 
+COMPONENTS = 10  # of a mixture of logistics
+
+TINY = 1e-6  # keeps the logit of a uniform draw finite
 FLOOR = 0.01  # the least: a density over rounded values would otherwise have no upper limit
 
 
@@ -52,10 +66,12 @@ class Observation(nn.Module):
     """
 
     discrete: ClassVar[bool | None] = False  # whether it gives the probability of x, or its density; None: some of both
+    shape: tuple[int, ...]  # of one sample of the decoder's output
     log_sigma: Tensor
 
     def __init__(self, spec: Spec, sigma: float | None = None, scales: tuple[int, ...] = ()) -> None:
         super().__init__()
+        self.shape = spec.shape
         self.mean = Squash(spec)
         first = spread(spec) if sigma is None else sigma
         start = torch.full(scales, math.log(first))
@@ -91,6 +107,12 @@ class Gaussian(Observation):
         """Returns log p(x | z) in nats, shape (N,)."""
         return likelihoods.gaussian(x, self.mean(out), self.log_scale())
 
+    def sample(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns a draw of p(x | z), its noise included, shape of `out`."""
+        noise = normal(*out.shape, device=out.device, generator=generator)
+        result: Tensor = self.mean(out) + self.log_scale().exp() * noise
+        return result
+
 
 class Logistic(Observation):
     """The logistic's mass on each of the 256 levels of 8-bit images, with one scale over all values."""
@@ -100,6 +122,46 @@ class Logistic(Observation):
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
         """Returns log P(x | z) in nats, shape (N,)."""
         return likelihoods.discretised_logistic(x, self.mean(out), self.log_scale())
+
+    def sample(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns a draw of P(x | z), its noise included, shape of `out`."""
+        u = uniform(*out.shape, device=out.device, generator=generator).clamp(TINY, 1 - TINY)
+        drawn = self.mean(out) + self.log_scale().exp() * u.logit()
+        result: Tensor = (255 * drawn.clamp(0, 1)).round() / 255
+        return result
+
+
+class LogisticMixture(nn.Module):
+    """A mixture of logistics for each pixel of 8-bit images, whose channels lean on one another.
+
+    The decoder puts out the parameters of the components in place of each pixel's channels.
+
+    Arguments:
+        spec: What one sample is: images in [0, 1].
+    """
+
+    discrete: ClassVar[bool | None] = True
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.channels = spec.shape[0]
+        self.shape = (logistic_mixtures.parameter_count(self.channels, COMPONENTS), *spec.shape[1:])
+
+    def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        """Returns log P(x | z) in nats, shape (N,)."""
+        return logistic_mixtures.log_prob(x, out)
+
+    def mean(self, out: Tensor) -> Tensor:
+        """Returns the mean, shape (N, C, H, W), of parameters, shape (N, P, H, W)."""
+        return logistic_mixtures.mean(out, self.channels)
+
+    def draw(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns what is shown of p(x | z): its mean, for noise that is independent in every pixel shows nothing."""
+        return self.mean(out)
+
+    def sample(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns a draw of P(x | z), its noise included, shape (N, C, H, W)."""
+        return logistic_mixtures.sample(out, self.channels, generator=generator)
 
 
 class Bernoulli(nn.Module):
@@ -119,6 +181,7 @@ class Bernoulli(nn.Module):
         if spec.range != (0.0, 1.0):
             found = "without a range" if spec.range is None else f"in [{spec.range[0]:g}, {spec.range[1]:g}]"
             raise DataError(f"a bernoulli needs data in [0, 1]; the data are {spec} {found}; take gaussian")
+        self.shape = spec.shape
         self.mean = Squash(spec)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
@@ -129,6 +192,10 @@ class Bernoulli(nn.Module):
         """Returns the probability of 1, which shows more than a draw of noise."""
         result: Tensor = self.mean(out)
         return result
+
+    def sample(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns a draw of P(x | z): zeros and ones, shape of `out`."""
+        return (uniform(*out.shape, device=out.device, generator=generator) < out.sigmoid()).to(out.dtype)
 
 
 class Mixed(Observation):
@@ -147,12 +214,16 @@ class Mixed(Observation):
 
     def draw(self, out: Tensor, generator: Generator | None = None) -> Tensor:
         """Returns rows drawn from p(x | z), for no row is a mean of categories."""
+        return self.sample(out, generator)
+
+    def sample(self, out: Tensor, generator: Generator | None = None) -> Tensor:
+        """Returns a draw of p(x | z), its noise included, shape of `out`."""
         return rows.draw(out, self.log_scale(), self.layout, generator)
 
 
 def observation(
     spec: Spec, likelihood: Likelihood = "auto", sigma: float | None = None
-) -> Gaussian | Logistic | Bernoulli | Mixed:
+) -> Gaussian | Logistic | LogisticMixture | Bernoulli | Mixed:
     """Returns the likelihood that suits the data: mixed for tables, Gaussian for the rest.
 
     Arguments:
@@ -161,7 +232,7 @@ def observation(
         sigma: The scale of Gaussian and logistic; None learns it: one for all values, or one for each column.
 
     Raises:
-        OptionError: If the likelihood does not suit the data, or sigma is not above 0.
+        OptionError: If the likelihood does not suit the data or has no sigma to give, or sigma is not above 0.
         DataError: If the data are not in the range that the likelihood needs.
     """
     if sigma is not None and sigma <= 0:
@@ -172,10 +243,14 @@ def observation(
         raise OptionError(f"--likelihood mixed is for tables; the data are {spec}; take gaussian")
     if spec.kind == "table" and likelihood != "mixed":
         raise OptionError(f"--likelihood {likelihood} is not for tables; take mixed")
-    if likelihood == "logistic" and spec.range != (0.0, 1.0):
-        raise DataError(f"--likelihood logistic takes 8-bit images in [0, 1]; the data are {spec}; take gaussian")
+    if likelihood in ("logistic", "mixture") and (spec.kind != "image" or spec.range != (0.0, 1.0)):
+        raise DataError(f"--likelihood {likelihood} takes 8-bit images in [0, 1]; the data are {spec}; take gaussian")
+    if sigma is not None and likelihood in ("bernoulli", "mixture"):
+        raise OptionError(f"--sigma {sigma:g} makes no difference to --likelihood {likelihood}; leave it out")
     if likelihood == "bernoulli":
         return Bernoulli(spec)
+    if likelihood == "mixture":
+        return LogisticMixture(spec)
     scaled: dict[str, type[Gaussian] | type[Logistic] | type[Mixed]]
     scaled = {"gaussian": Gaussian, "logistic": Logistic, "mixed": Mixed}
     return scaled[likelihood](spec, sigma)

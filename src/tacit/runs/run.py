@@ -19,6 +19,7 @@ from tacit.runs.config import Record
 
 __all__ = ["Run"]
 
+LOOKS = ("size", "fit", "colour", "binarise", "columns")  # reading options that say how a sample looks
 BUDGET = 4_000_000  # values per batch of inference
 CACHED = 2**16  # values that are made at a time on a CPU: a U-Net's maps of more leave the cache, at twice the time
 
@@ -137,7 +138,7 @@ class Run:
             if source.spec.kind != self.spec.kind or source.spec.shape != self.spec.shape:
                 raise DataError(f"{self.name} takes {self.spec}; {source.source} holds {source.spec}")
             return source
-        reading = {k: v for k, v in self.root.record.data.items() if k in ("size", "fit", "colour", "columns")}
+        reading = {k: v for k, v in self.root.record.data.items() if k in LOOKS}
         return open_source(source, ReadOptions.from_dict({**reading, "split": "0"}), like=self.spec)
 
     def encode(self, x: Any = None, *, layer: str | None = None, stochastic: bool = False) -> Tensor:
