@@ -84,10 +84,23 @@ def test_codes_leave_no_choice(vae: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     from tacit.protocol import Spec
 
     monkeypatch.setattr(vae.method, "spec", Spec("codes", (2, 2), codes=4))
-    assert likelihood.mass_of(vae) == "probability"
+    assert likelihood.mass_of(vae, vae.data()) == "probability"
 
 
 def test_random_states_stay(vae: Run) -> None:
     before = torch.get_rng_state()
     assert asked(vae)[1] == asked(vae)[1]
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_bernoulli_of_grey_values_is_no_likelihood(tmp_path: Any) -> None:
+    grey, binary = (
+        tacit.fit("vae", "digits", likelihood="bernoulli", binarise=binarise, steps=2, out=tmp_path / str(binarise))
+        for binarise in (False, True)
+    )
+    assert likelihood.mass_of(grey, grey.data()) == "none"
+    assert likelihood.mass_of(binary, binary.data()) == "probability"
+    assert not list(likelihood.bits(asked(grey)[0], "bound", torch.zeros(5)))
+    (measure,) = likelihood.bits(asked(binary)[0], "bound", torch.full((5,), -64 * 0.5 * math.log(2)))
+    assert measure.value == pytest.approx(0.5)
+    assert "--binarise" in likelihood.about(grey, grey.data())

@@ -20,9 +20,10 @@ __all__ = ["ask"]
 
 QUESTION = "likelihood"
 DRAWS, FEW = 64, 500  # of a bound that tightens with draws, and the samples on which it is taken
+PART = 4_096  # samples that are looked at together
 STEPS = 255  # from 0 to 1 in 8-bit data
 
-Mass = Literal["probability", "density", "unknown"]
+Mass = Literal["probability", "density", "unknown", "none"]
 
 TITLES = {
     "exact": "log likelihood",
@@ -55,7 +56,7 @@ def nats(case: Case, title: str, log_p: Tensor, words: str, of: str = "") -> Mea
 
 def bits(case: Case, title: str, log_p: Tensor) -> Iterator[Measure]:
     """Measures the code length of one value, where the nats are known to be those of the data's own values."""
-    mass, data = mass_of(case.run), case.test
+    mass, data = mass_of(case.run, case.test), case.test
     if case.run.density_over() != "the data" or not (mass == "probability" or (mass == "density" and eight_bit(data))):
         return
     steps = STEPS if mass == "density" else None
@@ -83,30 +84,41 @@ def gap(case: Case, title: str, unseen: Tensor, known: Tensor) -> Measure:
     )
 
 
-def mass_of(run: Run) -> Mass:
-    """Returns whether nats are of probabilities or of densities, where the run says so or its data leave no choice."""
-    if run.method.spec.codes:
-        return "probability"
-    discrete = run.method.discrete
+def mass_of(run: Run, data: Data) -> Mass:
+    """Returns whether nats are of probabilities or of densities, where the run says so; none if they are of neither."""
+    if run.method.binary and not two_valued(data):
+        return "none"
+    discrete = run.chain.discrete
     return "unknown" if discrete is None else "probability" if discrete else "density"
+
+
+def two_valued(data: Data) -> bool:
+    """Returns whether all values are 0 or 1."""
+    one = 255 if data.x.dtype == torch.uint8 else 1
+    return all(bool(((part == 0) | (part == one)).all()) for part in data.x.split(PART))
 
 
 def over(run: Run, data: Data) -> str:
     """Returns of what the nats are: values of a density and of a probability do not compare."""
-    noun = {"probability": "probability", "density": "density", "unknown": "density or probability"}[mass_of(run)]
+    nouns = {"probability": "probability", "density": "density", "unknown": "density or probability",
+             "none": "cross-entropy"}
+    noun = nouns[mass_of(run, data)]
     return f"{noun} of {run.density_over()}{' in 8 bits' if eight_bit(data) else ''}"
 
 
 def about(run: Run, data: Data) -> str:
     """Returns what a reader must know before comparing nats."""
+    mass = mass_of(run, data)
     said = {
         "probability": "The nats are of the probability of each sample.",
         "density": "The nats are of a density, which is not a probability and has no upper limit.",
         "unknown": "The run does not say whether the nats are of a density or of a probability: compare them only "
                    "with those of the same likelihood.",
-    }[mass_of(run)]
+        "none": "The nats are of a cross-entropy with grey values, which is no likelihood: they compare only with "
+                "those of the same loss; --binarise makes the data black and white.",
+    }[mass]
     rounded = " Of data rounded to 8 bits a density can be raised at will; no noise was added." \
-        if eight_bit(data) and mass_of(run) != "probability" else ""
+        if eight_bit(data) and mass in ("density", "unknown") else ""
     where = run.density_over()
     return said + rounded + ("" if where == "the data" else f" They are over {where}, not over the data.")
 

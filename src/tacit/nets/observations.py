@@ -66,6 +66,7 @@ class Observation(nn.Module):
     """
 
     discrete: ClassVar[bool | None] = False  # whether it gives the probability of x, or its density; None: some of both
+    binary: ClassVar[bool] = False  # whether it is a likelihood of values 0 and 1 only
     shape: tuple[int, ...]  # of one sample of the decoder's output
     log_sigma: Tensor
 
@@ -141,6 +142,7 @@ class LogisticMixture(nn.Module):
     """
 
     discrete: ClassVar[bool | None] = True
+    binary: ClassVar[bool] = False
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -175,6 +177,7 @@ class Bernoulli(nn.Module):
     """
 
     discrete: ClassVar[bool | None] = True
+    binary: ClassVar[bool] = True
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()

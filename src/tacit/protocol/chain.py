@@ -142,27 +142,43 @@ class Chain(nn.Module):
         return self.restore(self._call("sample")(n, generator=generator, **extra))
 
     def log_prob(self, x: Tensor, **extra: Any) -> Tensor:
-        """Returns log p in nats, shape (N,), over the space that `density_over` names."""
+        """Returns log p in nats, shape (N,), over the space that `density_over` names.
+
+        A parent is crossed if it is invertible, by its log determinant, or if its codes say how likely a sample is:
+        log p(x) >= log p(x | c) + log p(c) for the codes c that it gives x.
+        """
         call = self._call("log_prob")
-        log_det = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        gained = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         crosses = self.density_over() == "the data"
         for parent, bridge in self.links():
-            if crosses:
-                log_det += parent.log_det(x) - bridge.spec.size * math.log(float(bridge.scale))
-            x = bridge(produce(parent, bridge.via, x, bridge.layer))
+            made = produce(parent, bridge.via, x, bridge.layer)
+            if crosses and bridge.via == "tokenize":
+                gained += parent.log_likelihood(x, made)
+            elif crosses:
+                gained += parent.log_det(x) - bridge.spec.size * math.log(float(bridge.scale))
+            x = bridge(made)
         result: Tensor = call(x, **extra)
-        return result + log_det.to(result.dtype) if crosses else result
+        return result + gained.to(result.dtype) if crosses else result
 
     def bound(self) -> Bound:
         """Says whether `log_prob` is exact, a lower bound, or an estimate."""
         self._call("log_prob")
         result: Bound = self.method.bound()
-        return result
+        through_codes = self.density_over() == "the data" and any(b.via == "tokenize" for _, b in self.links())
+        return "lower" if through_codes and result == "exact" else result
 
     def density_over(self) -> str:
         """Says of what `log_prob` is the density: ``the data``, or ``the latents of`` the nearest parent."""
-        lossless = all("Invertible" in capabilities(p) and b.via == "encode" for p, b in self.links())
-        return "the data" if lossless else f"the latents of {type(self.parents[-1]).__name__}"
+        crossed = all(crossable(parent, bridge) for parent, bridge in self.links())
+        return "the data" if crossed else f"the latents of {type(self.parents[-1]).__name__}"
+
+    @property
+    def discrete(self) -> bool | None:
+        """Whether `log_prob` is of a probability or of a density; None where it is not known."""
+        if self.density_over() == "the data" and self.parents:
+            parent, bridge = self.links()[0]
+            return parent.discrete if bridge.via == "tokenize" else False  # an invertible one passes densities on
+        return True if self.method.spec.codes else self.method.discrete
 
     def anomaly_score(self, x: Tensor) -> Tensor:
         """Returns scores, shape (N,); higher is stranger."""
@@ -203,6 +219,13 @@ def produce(parent: Any, via: Via, x: Tensor, layer: str | None = None) -> Tenso
     extra = {} if layer is None else {"layer": layer}
     result: Tensor = getattr(parent, via)(x, **extra)
     return result
+
+
+def crossable(parent: Any, bridge: Bridge) -> bool:
+    """Returns whether a density of what a parent makes says something of the parent's own data."""
+    if bridge.via == "tokenize":
+        return callable(getattr(parent, "log_likelihood", None))
+    return bridge.via == "encode" and "Invertible" in capabilities(parent)
 
 
 BACKWARD = frozenset({"Decodes", "Samples", "Reconstructs", "Translates"})

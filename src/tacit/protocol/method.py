@@ -112,6 +112,7 @@ class Method(nn.Module):
     may_need: ClassVar[frozenset[str]] = frozenset()
     without: frozenset[str] = frozenset()  # capabilities that this instance's options take away
     discrete: bool | None = None  # whether log_prob is of a probability or of a density; None for some of both
+    binary: bool = False  # whether log_prob is a likelihood of values 0 and 1 only
 
     options: dict[str, Any]
 

@@ -79,7 +79,7 @@ class VAE(Method):
         super().__init__(spec)
         self.latent, self.beta, self.warmup_steps, self.free_bits = latent, beta, warmup_steps, free_bits
         self.observation = observation(spec, likelihood, sigma)
-        self.discrete = self.observation.discrete
+        self.discrete, self.binary = self.observation.discrete, self.observation.binary
         self.encoder = encoder or encoder_for(spec, 2 * latent, width=width, depth=depth, net=net)
         made = decoder or decoder_for(spec, latent, shape=self.observation.shape, width=width, depth=depth, net=net)
         self.decoder = Bayesian(made) if bayesian else made
@@ -174,7 +174,7 @@ class VAE(Method):
 
     def decode(self, z: Tensor) -> Tensor:
         """Returns the mean of p(x | z), shape (N, *spec.shape), in the range of the data."""
-        return self.observation.mean(self.decoder(z))  # type: ignore[no-any-return]
+        return self.observation.mean(self.decoder(z))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Returns samples decoded from the posterior's mean, shape (N, *spec.shape)."""
