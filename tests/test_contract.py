@@ -27,7 +27,7 @@ class Own(nn.Module):
 
 QUICK = {
     "tsne": {"iterations": 50, "perplexity": 10.0}, "umap": {"iterations": 50}, "ddpm": {"width": 8},
-    "pretrained": {"encoder": Own()},
+    "pretrained": {"encoder": Own()}, "vqvae": {"codes": 64, "width": 16},
 }
 
 

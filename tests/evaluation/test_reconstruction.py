@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import tacit
 from tacit.evaluation import reconstruction
 from tacit.evaluation.case import Case
 from tacit.evaluation.measure import Measure
-from tacit.evaluation.reconstruction import scores
+from tacit.evaluation.reconstruction import detail, detailed, scores
 from tacit.evaluation.spaces import random_network
+from tacit.functional.spectra import high_frequency_power
 from tacit.protocol import Column, Spec
 from tacit.runs.run import Run
 
@@ -54,6 +56,34 @@ def test_large_images_have_the_usual_windows(monkeypatch: pytest.MonkeyPatch) ->
     expected = structural_similarity_index_measure(made, x, data_range=1.0, reduction="none")
     torch.testing.assert_close(score.values, expected)
     assert "11 x 11" in score.about
+
+
+def test_sharpness_is_the_share_of_high_frequency_power_that_is_left(ae: Run) -> None:
+    case, found = asked(ae)
+    x, restored = case.test.everything(), ae.reconstruct(case.test)
+    expected = high_frequency_power(restored).mean() / high_frequency_power(x).mean()
+    assert found["sharpness", ""].value == pytest.approx(float(expected), rel=1e-9)
+    assert found["sharpness", ""].value < 0.7 and found["sharpness", ""].better == ""
+    assert found["sharpness", "3 principal components"].value < 0.7
+
+
+def test_equal_images_are_as_sharp_noise_is_sharper_and_blur_less_by_its_transfer_function() -> None:
+    x = torch.rand(300, 1, 24, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert detail(x, x) == (1.0, 1.0, 1.0)
+    value, low, _ = detail(x, x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(1)))
+    assert value == pytest.approx(1 + 0.01 * 12, rel=0.05) and low > 1  # uniform values have a variance of 1/12
+    down, across = torch.meshgrid(torch.fft.fftfreq(24), torch.fft.fftfreq(24), indexing="ij")
+    square = down.square() + across.square()
+    transfer = torch.exp(-2 * math.pi**2 * 0.5**2 * square)  # of a Gaussian of half a pixel
+    value, low, high = detail(x, torch.fft.ifft2(torch.fft.fft2(x) * transfer).real)
+    assert value == pytest.approx(float(transfer[square > 0.25**2].square().mean()), rel=0.1)
+    assert low < value < high < 1
+
+
+def test_blank_images_have_no_sharpness_to_compare_with() -> None:
+    blank = torch.full((9, 1, 8, 8), 0.5)
+    assert math.isnan(detail(blank, blank)[0])
+    assert not detailed(Spec("vector", (64,))) and not detailed(Spec("image", (1, 3, 9), (0.0, 1.0)))
 
 
 def test_baselines_are_the_mean_and_scikit_learns_components(ae: Run) -> None:

@@ -14,6 +14,7 @@ from tacit.errors import DataError, RunError
 from tacit.evaluation import samples
 from tacit.evaluation.case import Case
 from tacit.evaluation.measure import Measure
+from tacit.evaluation.reconstruction import detail
 from tacit.evaluation.spaces import Space, random_network
 from tacit.functional.frechet import Moments, frechet_distance
 from tacit.functional.sets import kernel_distance, precision_recall
@@ -110,6 +111,9 @@ def test_images_are_rounded_as_the_data_and_their_pixels_compared(digits_data: A
     found = {(m.name, m.of): m for m in samples.ask(case)}
     assert found[RATIO, "pixels"].value == pytest.approx(found[RATIO, ""].value)
     assert found[RATIO, "pixels"].space == "pixels at 8 x 8"
+    sharp = found["sharpness", ""]
+    assert sharp.value == pytest.approx(detail(test.everything(), made.everything())[0]) and sharp.low < sharp.value
+    assert "150 others" in sharp.protocol and "150 generated samples" in sharp.protocol
 
 
 def test_too_few_samples_and_samples_that_are_no_numbers_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

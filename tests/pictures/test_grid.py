@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tacit.pictures.grid import grid, near_square, pairs, pixels, save, shortened
+from tacit.pictures.grid import grid, near_square, pairs, pixels, rows, save, shortened
 
 
 def test_every_image_is_where_it_should_be() -> None:
@@ -65,6 +65,20 @@ def test_pairs_lie_one_above_the_other() -> None:
     assert runs == [252, 51, 252, 204, 252, 51, 252, 204, 252]
     named = pairs(top, bottom, columns=3, names=("data", "restored"))
     assert named.width > page.shape[1] and named.height == page.shape[0]
+
+
+def test_every_set_has_its_row_and_its_name_beside_it() -> None:
+    sets = [torch.full((5, 1, 8, 8), v) for v in (0.2, 0.5, 0.8)]
+    page = np.asarray(rows(sets, columns=3))
+    column = page[:, 10, 0].tolist()
+    found = [v for i, v in enumerate(column) if i == 0 or v != column[i - 1]]
+    assert found == [252, *(v for band in range(2) for grey in (51, 128, 204) for v in (grey, 252))]
+    named = np.asarray(rows(sets, columns=3, names=("clean", "corrupted", "restored")))
+    margin = named[:, : named.shape[1] - page.shape[1]].min(axis=(1, 2)) < 200  # lines of ink
+    starts = (np.diff(margin.astype(int), prepend=0) == 1).nonzero()[0]
+    middles = [2 + 66 * i + 32 + 208 * band for band in range(2) for i in range(3)]
+    assert all(min(abs(starts + 5 - m)) < 8 for m in middles)
+    assert (named[:, -page.shape[1] :] == page).all()
 
 
 def test_a_failed_save_leaves_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

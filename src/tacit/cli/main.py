@@ -30,7 +30,10 @@ VERBS: Mapping[str, str] = {
     "reconstruct": "restores samples from their representation, and measures how well",
     "score": "lists the strangest samples",
     "cluster": "puts samples into groups",
+    "compress": "packs samples into a small file, as codes or rounded latents",
+    "decompress": "unpacks such a file",
     "evaluate": "measures a run on samples that it has not seen",
+    "few-labels": "classifies from few labels, after learning from all samples: a curve for a panel of methods",
     "compare": "sets runs side by side, in a table and a page",
     "methods": "lists the methods, or those for a purpose",
     "checks": "shows versions, devices and disk: what to send along with a question",
@@ -139,7 +142,7 @@ def dispatch(words: list[str], say: Say) -> None:
         return say(f"tacit {version()}")
     if words[0] not in VERBS:
         raise OptionError(f"there is no verb {words[0]!r}.{did_you_mean(words[0], VERBS)} 'tacit --help' lists them")
-    verb: Verb = importlib.import_module(f"tacit.cli.verbs.{words[0]}")
+    verb: Verb = importlib.import_module(f"tacit.cli.verbs.{words[0].replace('-', '_')}")
     usage = verb.usage(words[1:])
     if asks_help(words):
         return say(help_text(usage).rstrip())

@@ -25,6 +25,7 @@ PLACES = {
     "RUN": "the folder of a run, such as runs/0001-...",
     "RUNS": "the folders of runs, such as runs/0001-... runs/0002-...",
     "LATENTS": "a file of latents, .npz or .npy",
+    "FILE": "a file that 'tacit compress' has written",
 }
 
 

@@ -10,17 +10,44 @@ import torch
 from torch import Tensor
 
 from tacit.data.dataset import Data
+from tacit.errors import OptionError
 from tacit.functional.draws import some
 from tacit.runs.run import Run
 
 if TYPE_CHECKING:
     from tacit.evaluation.spaces import Space
 
-__all__ = ["MADE", "Case", "drawn", "known_labels", "labelled"]
+__all__ = ["MADE", "USUAL", "Case", "Effort", "drawn", "known_labels", "labelled"]
 
 
 MADE = 5_000
 
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent on bounds of the likelihood, which tighten with it.
+
+    Arguments:
+        draws: Greatest number of draws of an importance-weighted bound.
+        annealed: Greatest number of samples on which annealed importance sampling is run.
+        temperatures: Its temperatures.
+
+    Raises:
+        OptionError: If a number is too small.
+    """
+
+    draws: int = 50
+    annealed: int = 100
+    temperatures: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuses what bounds nothing."""
+        if min(self.draws, self.annealed - 1, self.temperatures - 1) < 1:
+            raise OptionError(f"draws is {self.draws}, annealed is {self.annealed} and temperatures is "
+                              f"{self.temperatures}; they are at least 1, 2 and 2")
+
+
+USUAL = Effort()
 
 @dataclass(frozen=True)
 class Case:
@@ -35,6 +62,7 @@ class Case:
         seed: Of every draw.
         made: Greatest number of samples that the run makes.
         pictures: The folder that a question draws its pictures into, or None for none.
+        effort: How much is spent on bounds of the likelihood.
     """
 
     run: Run
@@ -45,6 +73,7 @@ class Case:
     seed: int = 0
     made: int = MADE
     pictures: Path | None = None
+    effort: Effort = USUAL
 
 
 def drawn(data: Data, positions: Tensor, limit: int, seed: int) -> Data:

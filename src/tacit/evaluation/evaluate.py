@@ -15,7 +15,7 @@ import torch
 
 from tacit.data.dataset import Data
 from tacit.errors import CapabilityError, DataError, OptionError, RunError, UserError
-from tacit.evaluation.case import MADE, Case, drawn
+from tacit.evaluation.case import MADE, USUAL, Case, Effort, drawn
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.questions import Question, chosen
 from tacit.evaluation.spaces import space_of
@@ -84,6 +84,7 @@ def evaluate(
     only: tuple[str, ...] = (),
     limit: int = 10_000,
     made: int = MADE,
+    effort: Effort = USUAL,
     seed: int = 0,
     say: Say = lambda _: None,
 ) -> Evaluation:
@@ -99,6 +100,7 @@ def evaluate(
         only: Names of questions; by default all that the run can answer.
         limit: Greatest number of training samples, and of held-out samples, drawn at random.
         made: Greatest number of samples that the run makes, for what is measured of them.
+        effort: How much is spent on bounds of the likelihood.
         seed: Of every draw.
         say: Called with each line for a person.
 
@@ -119,7 +121,7 @@ def evaluate(
     """
     run = load(run)
     questions = askable(run, chosen(tuple(only)), named=bool(only))
-    case = case_of(run, against, features, limit, made, seed)
+    case = dataclasses.replace(case_of(run, against, features, limit, made, seed), effort=effort)
     ground = ground_of(run, case, against, limit)
     fresh = Evaluation(run.name, run.title, ground, cost_of(run))
     old = earlier(run.path, fresh)

@@ -14,6 +14,7 @@ from tacit.evaluation.case import Case, drawn
 from tacit.evaluation.intervals import mean_interval
 from tacit.evaluation.measure import Measure
 from tacit.functional.likelihoods import bits_per_dim
+from tacit.pictures.plots import histogram
 from tacit.runs.run import Run
 
 __all__ = ["ask"]
@@ -33,7 +34,10 @@ TITLES = {
 
 
 def ask(case: Case) -> Iterator[Measure]:
-    """Measures nats, bits per dimension where these are known to be any, and what training samples have more."""
+    """Measures nats, bits per dimension where these are known to be any, and what training samples have more.
+
+    Draws how the nats of both sides are spread: a model may well find other data likelier than its own.
+    """
     title = TITLES[case.run.bound()]
     unseen = case.run.log_prob(case.test).double()
     yield nats(case, title, unseen, f"Mean over {case.names[1]}")
@@ -42,7 +46,14 @@ def ask(case: Case) -> Iterator[Measure]:
         words = f"Mean over {len(few):,} of {case.names[1]}, a bound of {DRAWS} draws for each"
         yield nats(case, title, case.run.log_prob(few, k=DRAWS).double(), words, of=f"{DRAWS} draws")
     yield from bits(case, title, unseen)
-    yield gap(case, title, unseen, case.run.log_prob(case.train).double())
+    known = case.run.log_prob(case.train).double()
+    yield gap(case, title, unseen, known)
+    if case.pictures is not None:
+        own = case.test.source == case.train.source
+        histogram(
+            {"training": known, "held-out" if own else case.test.name: unseen}, case.pictures / "likelihood.png",
+            title=f"How likely {case.run.title} finds samples", xlabel=f"{title}, nats",
+        )
 
 
 def nats(case: Case, title: str, log_p: Tensor, words: str, of: str = "") -> Measure:

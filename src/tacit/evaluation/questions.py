@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tacit.errors import OptionError, did_you_mean
-from tacit.evaluation import anomaly, clusters, likelihood, maps, recognition, reconstruction, representation, samples
+from tacit.evaluation import (
+    anomaly,
+    bounds,
+    clusters,
+    disentanglement,
+    likelihood,
+    maps,
+    posteriors,
+    recognition,
+    reconstruction,
+    representation,
+    samples,
+)
 from tacit.evaluation.case import Case
 from tacit.evaluation.measure import Measure
 
@@ -40,7 +52,11 @@ QUESTIONS = (
     Question("recognition", "Encodes", "Does its representation know a sample again that was changed a little?",
              recognition.ask),
     Question("representation", "Encodes", "How much of the labels does its representation hold?", representation.ask),
+    Question("disentanglement", "Encodes", "Does each dimension of its code stand for one factor of the data?",
+             disentanglement.ask),
     Question("likelihood", "Density", "How likely does it find samples that it has never seen?", likelihood.ask),
+    Question("posterior", "Infers", "What does the bound hide?", posteriors.ask),
+    Question("bounds", "Infers", "How loose is the bound?", bounds.ask),
     Question("baselines", "Encodes", "How much of the labels is held by what needs no learning, and by its layers?",
              representation.ask_baselines),
 )

@@ -11,19 +11,22 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from tacit.evaluation.case import Case
-from tacit.evaluation.intervals import mean_interval
+from tacit.evaluation.intervals import bootstrap, mean_interval
 from tacit.evaluation.measure import Better, Measure
 from tacit.functional.principal import principal_axes
 from tacit.functional.rows import Layout
+from tacit.functional.spectra import high_frequency_power
 from tacit.protocol import Spec
 
-__all__ = ["Score", "ask", "scores"]
+__all__ = ["DETAIL", "Score", "ask", "detail", "detailed", "scores"]
 
 QUESTION = "reconstruction"
 WINDOW, SIGMA = 11, 1.5  # of SSIM, in pixels
 CUT = 3.5  # deviations at which its Gaussian window ends
 CEILING = 100.0  # dB that a perfect reconstruction gets
 ROWS = 256  # images that are compared at a time
+SMALLEST = 4  # side of an image that has frequencies on both sides of half of Nyquist's
+DETAIL = "Mean power at spatial frequencies above half of Nyquist's, under a Hann window,"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ class Score:
 def ask(case: Case) -> Iterator[Measure]:
     """Measures a run's reconstructions, those by the mean training sample, and those by as many principal axes."""
     x, spec = case.test.everything(), case.run.spec
-    yield from measured(case, scores(x, case.run.reconstruct(case.test), spec))
+    restored = case.run.reconstruct(case.test)
+    yield from measured(case, scores(x, restored, spec))
+    yield from sharpness(case, x, restored)
     if spec.codes:
         return
     train = case.train.everything()
@@ -63,7 +68,9 @@ def ask(case: Case) -> Iterator[Measure]:
         restored = restored if spec.range is None else restored.clamp(*spec.range)
         note = f" For comparison: restored by {count} principal components of {case.names[0]}, as many as the run's " \
                "code has values."
-        yield from measured(case, scores(x, restored.reshape(x.shape), spec), f"{count} principal components", note)
+        restored, of = restored.reshape(x.shape), f"{count} principal components"
+        yield from measured(case, scores(x, restored, spec), of, note)
+        yield from sharpness(case, x, restored, of, note)
 
 
 def measured(case: Case, found: list[Score], of: str = "", note: str = "") -> Iterator[Measure]:
@@ -78,6 +85,40 @@ def measured(case: Case, found: list[Score], of: str = "", note: str = "") -> It
             f"{score.about}, mean over {case.names[1]}.{note} Interval: bootstrap over samples.",
             of=of, low=low, high=high, unit=score.unit, better=score.better,
         )
+
+
+def sharpness(case: Case, x: Tensor, restored: Tensor, of: str = "", note: str = "") -> Iterator[Measure]:
+    """Returns how much fine detail reconstructions of images, each of shape (N, C, H, W), have left."""
+    if not detailed(case.run.spec):
+        return
+    value, low, high = detail(x, restored, seed=case.seed)
+    yield Measure(
+        QUESTION, "sharpness", value,
+        f"{DETAIL} of reconstructions, over that of {case.names[1]}, which they stand for: 1 where they are as sharp, "
+        f"less where they are blurred, more where they are noisy.{note} Interval: bootstrap over samples.",
+        of=of, low=low, high=high,
+    )
+
+
+def detailed(spec: Spec) -> bool:
+    """Returns whether samples are images that are large enough to have fine detail."""
+    return spec.kind == "image" and min(spec.shape[1:]) >= SMALLEST
+
+
+def detail(x: Tensor, made: Tensor, *, seed: int = 0) -> tuple[float, float, float]:
+    """Returns the ratio of the mean power of images at high frequencies to that of others, and its interval.
+
+    Arguments:
+        x: The images that others are held against, shape (N, C, H, W).
+        made: As many others.
+        seed: Of the bootstrap, which draws from both alike.
+    """
+    true, other = (torch.cat([high_frequency_power(part) for part in side.split(ROWS)]) for side in (x, made))
+
+    def ratio(index: Tensor) -> float:
+        return float(other[index].mean() / true[index].mean())
+
+    return ratio(torch.arange(len(true))), *bootstrap(ratio, len(true), seed=seed)
 
 
 def code_size(case: Case, x: Tensor) -> int | None:

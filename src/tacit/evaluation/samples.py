@@ -18,6 +18,7 @@ from tacit.errors import DataError, RunError
 from tacit.evaluation.case import Case, drawn
 from tacit.evaluation.intervals import bootstrap, mean_interval
 from tacit.evaluation.measure import Measure
+from tacit.evaluation.reconstruction import DETAIL, detail, detailed
 from tacit.evaluation.spaces import Space
 from tacit.functional.frechet import Moments, frechet_distance
 from tacit.functional.jackknife import groups, jackknife_interval
@@ -86,6 +87,7 @@ def ask(case: Case) -> Iterator[Measure]:
     yield from copies(sides)
     if case.run.spec.kind == "image":
         yield from copies(seen(case, pixels(case.run.spec), held, made), of="pixels")
+        yield from sharpness(case, held, made, sides.words)
 
 
 def generated(case: Case, like: Data) -> Data:
@@ -118,6 +120,19 @@ def pixels(spec: Spec) -> Space:
     """Returns the space of an image's pixels, averaged to at most 32 x 32."""
     size = (min(THUMBNAIL, spec.shape[1]), min(THUMBNAIL, spec.shape[2]))
     return Space(f"pixels at {size[0]} x {size[1]}", lambda x: F.adaptive_avg_pool2d(x, size))
+
+
+def sharpness(case: Case, held: Data, made: Data, words: tuple[str, str, str]) -> Iterator[Measure]:
+    """Measures how much fine detail samples have, against as many held-out images."""
+    if not detailed(case.run.spec):
+        return
+    value, low, high = detail(held.everything(), made.everything(), seed=case.seed)
+    yield Measure(
+        QUESTION, "sharpness", value,
+        f"{DETAIL} of {words[2]}, over that of {words[1]}: 1 where they are as sharp, less where they are blurred, "
+        "more where they are noisy. Interval: bootstrap over both.",
+        low=low, high=high,
+    )
 
 
 # Distances between the sets ------------------------------------------------------------------------------------------

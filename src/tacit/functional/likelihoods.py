@@ -6,7 +6,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax, logsigmoid, softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, logsigmoid
 
 __all__ = [
     "bernoulli",
@@ -38,7 +38,7 @@ def bernoulli(x: Tensor, logits: Tensor) -> Tensor:
     Returns:
         Nats, shape (N,).
     """
-    return nats(x * logits - softplus(logits))
+    return -nats(binary_cross_entropy_with_logits(logits, x, reduction="none"))
 
 
 def gaussian(x: Tensor, mean: Tensor, log_sigma: Tensor) -> Tensor:

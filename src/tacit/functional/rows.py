@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from tacit.functional.likelihoods import bernoulli, categorical, gaussian_each
 from tacit.functional.noise import normal, uniform
+from tacit.functional.relaxed import draw_one_hot
 from tacit.protocol import Column
 
 __all__ = ["Layout", "draw", "expected", "hardened", "log_prob"]
@@ -109,9 +110,7 @@ def draw(out: Tensor, log_sigma: Tensor, layout: Layout, generator: Generator | 
     noise = normal(len(out), len(numbers), device=out.device, generator=generator)
     row[:, numbers] += log_sigma.exp() * noise
     for start, stop in layout.blocks:
-        u = uniform(*out[:, start:stop].shape, device=out.device, generator=generator)
-        gumbel = -(-u.clamp_min(1e-20).log()).log()
-        row[:, start:stop] = one_hot((out[:, start:stop] + gumbel).argmax(-1), row[:, start:stop])
+        row[:, start:stop] = draw_one_hot(out[:, start:stop], generator=generator)
     u = uniform(len(out), len(flags), device=out.device, generator=generator)
     row[:, flags] = (u < out[:, flags].sigmoid()).to(row.dtype)
     return _blanked(row, layout)

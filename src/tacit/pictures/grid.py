@@ -16,7 +16,7 @@ from torch import Tensor
 from tacit.files import written_whole
 from tacit.pictures.theme import GREY, INK, PAPER
 
-__all__ = ["enlarge", "grid", "pairs", "pixels", "save"]
+__all__ = ["enlarge", "grid", "pairs", "pixels", "rows", "save"]
 
 VISIBLE = 64  # pixels that the longer side of an image should have, to be seen
 READABLE = 112  # and that which has a caption
@@ -88,21 +88,39 @@ def pairs(
         columns: Pairs per row; by default as many as make the picture nearly square.
         names: What the upper and the lower ones are, written beside each row.
     """
-    columns = min(len(top), columns or near_square(2 * len(top)))
-    tall = top.shape[-2] * factor(top) + bottom.shape[-2] * factor(bottom)  # a pair
-    left = 0 if names is None else 16 + math.ceil(max(font(12).getlength(name) for name in names))
-    rows = [
-        stacked(grid(top[i : i + columns], columns=columns), grid(bottom[i : i + columns], columns=columns))
-        for i in range(0, len(top), columns)
+    return rows((top, bottom), columns=columns, names=names)
+
+
+def rows(sets: Sequence[Tensor], *, columns: int | None = None, names: Sequence[str] | None = None) -> Image.Image:
+    """Returns images with all their counterparts directly below them, one set a row.
+
+    Arguments:
+        sets: Images in [0, 1], and the counterpart of each in every further set, each of shape (N, C, H, W).
+        columns: Images per row; by default as many as make the picture nearly square.
+        names: What the images of each set are, written beside each of its rows.
+
+    Example:
+        >>> rows([torch.zeros(4, 1, 8, 8)] * 3, columns=2).size
+        (134, 408)
+    """
+    count = len(sets[0])
+    columns = min(count, columns or near_square(len(sets) * count))
+    high = [images.shape[-2] * factor(images) for images in sets]
+    left = 0 if not names else 16 + math.ceil(max(font(12).getlength(name) for name in names))
+    bands = [
+        functools.reduce(stacked, [grid(images[i : i + columns], columns=columns) for images in sets])
+        for i in range(0, count, columns)
     ]
-    page = Image.new("RGB", (left + rows[0].width, sum(row.height + 8 for row in rows) - 8), PAPER)
+    page = Image.new("RGB", (left + bands[0].width, sum(band.height + 8 for band in bands) - 8), PAPER)
     draw = ImageDraw.Draw(page)
     y = 0
-    for row in rows:
-        page.paste(row, (left, y))
-        for i, name in enumerate(names or ()):
-            draw.text((left - 8, y + (0.25 + 0.5 * i) * tall), name, fill=GREY, font=font(12), anchor="rm")
-        y += row.height + 8
+    for band in bands:
+        page.paste(band, (left, y))
+        middle = y + 2
+        for name, tall in zip(names or (), high, strict=False):
+            draw.text((left - 8, middle + tall / 2), name, fill=GREY, font=font(12), anchor="rm")
+            middle += tall + 2
+        y += band.height + 8
     return page
 
 

@@ -24,7 +24,11 @@ OPTIONS = (
            "network, the folder of a run that encodes, or a file of Inception weights.", "questions",
            metavar="random|RUN|FILE"),
     Option("only", tuple[str, ...], (), "Only these questions: reconstruction, samples, clusters, anomaly, maps, "
-           "recognition, representation, likelihood, baselines.", "questions", metavar="NAME,..."),
+           "recognition, representation, likelihood, posterior, bounds, baselines.", "questions", metavar="NAME,..."),
+    Option("draws", int, 50, "Greatest number of draws of the posterior for a bound of the likelihood.", "questions"),
+    Option("annealed", int, 100, "Greatest number of samples whose bound is found by annealed importance sampling.",
+           "questions"),
+    Option("temperatures", int, 100, "Temperatures of annealed importance sampling.", "questions"),
     Option("device", Literal["auto", "cpu", "cuda", "mps"], "auto", "Where to compute.", "output"),
     TRUST,
 )
@@ -51,5 +55,8 @@ def run(call: Call, say: Say) -> None:
 
 def settings(call: Call) -> dict[str, Any]:
     """Returns how the questions are put."""
+    from tacit.evaluation.case import Effort
+
+    effort = Effort(call["draws"], call["annealed"], call["temperatures"])
     return {"against": call["against"], "features": call["features"], "only": tuple(call["only"]),
-            "limit": call["limit"], "made": call["made"], "seed": call["seed"]}
+            "limit": call["limit"], "made": call["made"], "effort": effort, "seed": call["seed"]}

@@ -1,0 +1,1 @@
+"""Models that make a sample value by value, each given those before it."""
