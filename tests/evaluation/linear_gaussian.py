@@ -31,7 +31,9 @@ class LinearGaussian(Method):
         super().__init__(spec)
         generator = torch.Generator().manual_seed(0)
         self.latent, self.sigma, self.shift = latent, sigma, shift
-        self.register_buffer("weight", torch.randn(spec.size, latent, generator=generator, dtype=torch.float64))
+        weight = torch.randn(spec.size, latent, generator=generator, dtype=torch.float64)
+        weight[:, 1:] += weight[:, :1]  # so that latents are correlated in the posterior
+        self.register_buffer("weight", weight)
         precision = torch.eye(latent).double() + self.weight.T @ self.weight / sigma**2
         self.covariance = torch.linalg.inv(precision)
         exact = torch.linalg.cholesky(self.covariance)

@@ -31,7 +31,7 @@ def linear(folder: Path, n: int = 40, **options: Any) -> Run:
 
 
 def test_every_bound_of_a_linear_gaussian_model_is_the_closed_form(tmp_path: Path) -> None:
-    run = linear(tmp_path, shift=0.1, stretch=0.9)
+    run = linear(tmp_path, shift=0.05, stretch=1.1)
     data = run.data()
     exact = run.method.exact(data.everything())
     found = bounds(run, data, draws=(1, 2_000), annealed=20, temperatures=12, chains=600)

@@ -16,7 +16,7 @@ HEIGHT, WIDTH = 4, 6
 def stacks(channels: int, groups: int, **options: int) -> GatedStacks:
     torch.manual_seed(0)
     sees = tuple(range(channels)) if groups > 1 else (0,) * channels
-    return GatedStacks(sees, 2, groups=groups, **{"width": 6, "layers": 4, **options}).double()
+    return GatedStacks(sees, 2, groups=groups, **{"width": 12, "layers": 4, **options}).double()
 
 
 def jacobian(net: GatedStacks, x: Tensor, condition: Tensor | None = None) -> Tensor:

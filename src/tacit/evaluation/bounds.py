@@ -150,11 +150,11 @@ def importance(
 @torch.no_grad()
 def weights(method: Any, x: Tensor, k: int, rows: int, generator: Generator) -> Tensor:
     """Returns log p(x, z) - log q(z | x) of k draws, double, shape (k, N); at most `rows` are decoded at once."""
-    parts = []
-    for some_of_k in torch.arange(k).split(max(1, rows // len(x))):
-        z, log_q = method.infer(x, k=len(some_of_k), generator=generator)  # (k', N, d), (k', N)
-        parts.append(joint(method, x)(z).double() - log_q.double())
-    return torch.cat(parts)
+    found = torch.empty(k, len(x), dtype=torch.float64, device=x.device)
+    for draws in torch.arange(k, device=x.device).split(max(1, rows // len(x))):
+        z, log_q = method.infer(x, k=len(draws), generator=generator)  # (k', N, d), (k', N)
+        found[draws] = joint(method, x)(z).double() - log_q.double()
+    return found
 
 
 def joint(method: Any, x: Tensor) -> LogDensity:

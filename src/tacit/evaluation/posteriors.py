@@ -244,8 +244,10 @@ def gridded(method: Any, x: Tensor, low: Tensor, high: Tensor, side: int, rows: 
 @torch.no_grad()
 def on(method: Any, x: Tensor, z: Tensor, rows: int) -> Tensor:
     """Returns log p(x, z) at z, shape (M, N, 2) to (M, N), double; few are decoded at once."""
-    parts = [joint(method, x)(part.to(x.dtype)) for part in z.split(max(1, rows // len(x)))]
-    return torch.cat(parts).double()
+    found = z.new_empty(z.shape[:2])  # beforehand: small results between large ones kept the heap from shrinking
+    for m in torch.arange(len(z), device=z.device).split(max(1, rows // len(x))):
+        found[m] = joint(method, x)(z[m].to(x.dtype)).to(found.dtype)
+    return found
 
 
 def elbo_of(method: Any, x: Tensor, q: Gaussians, rows: int) -> Tensor:

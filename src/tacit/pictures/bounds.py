@@ -124,7 +124,7 @@ def _posterior(axes: Any, panel: Panel) -> None:
     low, high, side = panel.low.numpy(), panel.high.numpy(), len(share)
     across, up = ((low[d] + (np.arange(side) + 0.5) / side * (high[d] - low[d])) for d in (0, 1))
     levels = regions(panel.share)
-    axes.contourf(across, up, share.T, levels=[*levels, np.inf], colors=TONES[: len(levels)])
+    axes.contourf(across, up, share.T, levels=[*levels, np.inf], colors=TONES[-len(levels) :])
     rims = [panel.best] if panel.q is None else [panel.best, panel.q]
     for ellipse, colour, style in zip(rims, (INK, SECOND), ((0, (4, 2)), "-"), strict=False):
         for mass in (0.5, 0.95):

@@ -26,12 +26,12 @@ def excited(z: Tensor, x: Tensor, units: Sequence[int], top: int = 12) -> list[t
         >>> z, x = torch.tensor([[0.0], [3.0], [1.0]]), torch.rand(3, 1, 8, 8)
         >>> ((caption, images),) = excited(z, x, units=[0], top=2)
         >>> caption.splitlines(), bool((images == x[[1, 2]]).all())
-        (['unit 0', 'strongest 3, mean 1.33'], True)
+        (['unit 0', 'to 3, mean 1.3'], True)
     """
     shown = []
     for unit in units:
         values, index = z[:, unit].topk(min(top, len(z)))
-        about = f"strongest {float(values[0]):.3g}, mean {float(z[:, unit].mean()):.3g}"
+        about = f"to {float(values[0]):.2g}, mean {float(z[:, unit].mean()):.2g}"
         shown.append((f"unit {unit}\n{about}", x[index]))
     return shown
 

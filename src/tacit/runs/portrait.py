@@ -14,10 +14,13 @@ from tacit.data.coding import decode
 from tacit.data.dataset import Data
 from tacit.functional.draws import some
 from tacit.pictures import plots
+from tacit.pictures.excited import excited, telling
 from tacit.pictures.grid import grid, pairs, save
 from tacit.pictures.maps import scatter_map
+from tacit.pictures.traversals import traversals
 from tacit.runs.log import read_lines
 from tacit.runs.run import Run
+from tacit.runs.traversing import traversal
 
 __all__ = ["portrait"]
 
@@ -25,6 +28,7 @@ SHOWN = 64
 MAPPED = 5_000
 EXEMPLARS = 12
 ROWS = 15
+UNITS = 10
 HELD_OUT = {"held_out": "held_out/model/loss"}  # only a method with one player, the model, has one
 
 
@@ -146,6 +150,31 @@ def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path
         yield save(grid(shown[:SHOWN]), folder / f"{name}.png")
 
 
+def draw_traversals(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws what each dimension of a code does to images, those that carry most first."""
+    if run.spec.kind != "image":
+        return
+    found = traversal(run, data, seed=seed)
+    if found is not None:
+        yield traversals(
+            found.samples, found.captions, found.grey, folder / "traversals.png",
+            title=f"Dimensions of {run.title} on {data.name}", subtitle=found.about,
+        )
+
+
+def draw_excited(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws the images that excite units most, where there are more units than a code of few dimensions has."""
+    if run.spec.kind != "image" or not {"Encodes", "Illustrates"} <= run.capabilities:
+        return
+    shown = data.take(some(torch.arange(len(data)), MAPPED, seed))
+    z = run.encode(shown)
+    if z.dim() != 2:
+        return
+    rows = excited(z, shown.everything(), telling(z, UNITS), EXEMPLARS)
+    yield plots.exemplars(rows, folder / "units.png", title=f"What excites units of {run.title}",
+                          subtitle=f"{len(rows)} of {z.shape[1]} units, {len(shown):,} images of {data.name}")
+
+
 def draw_curves(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
     """Draws everything that training logged."""
     lines = [{HELD_OUT.get(k, k): v for k, v in line.items()} for line in read_lines(run.path / "metrics.jsonl")]
@@ -162,5 +191,7 @@ DRAWINGS: tuple[Callable[[Run, Data, Path, int], Iterator[Path]], ...] = (
     draw_clusters,
     draw_strangest,
     draw_figures,
+    draw_traversals,
+    draw_excited,
     draw_curves,
 )

@@ -17,7 +17,7 @@ __all__ = ["Traversal", "posterior_of", "traversal"]
 
 CODES = 2_000  # samples whose codes say how much each dimension carries
 STEPS, REACH = 9, 2.0  # images of a row, and standard deviations to its ends
-ROWS = 32  # dimensions that are shown at most
+WIDEST, ROWS = 64, 32  # dimensions of a code, and of those the ones that are shown
 COLLAPSED = 0.01  # nats, or variance of the code, below which a dimension carries nothing
 ROUND = 1e-4  # up to which two forwards of the same net agree
 
@@ -53,13 +53,14 @@ def traversal(run: Run, data: Data, *, seed: int = 0) -> Traversal | None:
         seed: Of the draw of samples whose codes are looked at.
 
     Returns:
-        The walks; None where the run does not encode to vectors and decode them.
+        The walks; None where the run does not encode to vectors and decode them, or to vectors of so many dimensions
+        that no single one shows.
     """
     if not {"Encodes", "Decodes"} <= run.capabilities:
         return None
     seen = data.take(some(data.testing if len(data.testing) else torch.arange(len(data)), CODES, seed))
     z = run.encode(seen)
-    if z.dim() != 2:
+    if z.dim() != 2 or z.shape[1] > WIDEST:
         return None
     spread, centre = z.var(0, correction=0), z.mean(0)  # (d,) each
     posterior = posterior_of(run, seen, z)

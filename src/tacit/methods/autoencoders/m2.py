@@ -42,7 +42,7 @@ class M2(Method):
         sigma: Scale of gaussian, logistic and mixed; by default learned: one for all values, of a table one a column.
         prior: Of the classes: uniform, or as frequent as among the labels.
         label_weight: Weight of the labels' cross-entropy, a mean over the labelled, beside the bound, a mean over all;
-            the paper has 0.1.
+            by default 10 for images, whose bounds are large, else 1; alpha = 0.1 N of the paper is 0.1 here.
         warmup_steps: Steps over which the gradient by which q(y | x) learns from samples without labels rises from 0.
         width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
         depth: Hidden layers of an mlp, 1 or more.
@@ -65,7 +65,7 @@ class M2(Method):
         likelihood: Literal["auto", "gaussian", "bernoulli", "logistic", "mixture", "mixed"] = "auto",
         sigma: float | None = None,
         prior: Literal["uniform", "labels"] = "uniform",
-        label_weight: float = 1.0,
+        label_weight: float | None = None,
         warmup_steps: int = 500,
         width: int | None = None,
         depth: int = 2,
@@ -77,7 +77,8 @@ class M2(Method):
         if depth < 1:
             raise OptionError(f"--depth is {depth}; M2 takes 1 or more")
         self.latent, self.prior, self.classes = latent, prior, len(spec.classes)
-        self.label_weight, self.warmup_steps = label_weight, warmup_steps
+        self.label_weight = label_weight if label_weight is not None else 10.0 if spec.kind == "image" else 1.0
+        self.warmup_steps = warmup_steps
         self.observation = observation(spec, likelihood, sigma)
         self.discrete, self.binary = self.observation.discrete, self.observation.binary
         self.classifier = encoder_for(spec, self.classes, width=width, depth=depth, net=net)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -10,7 +10,6 @@ from torch import Generator, Tensor, nn
 from tacit.errors import OptionError
 from tacit.methods.autoencoders.vae import VAE
 from tacit.nets.coders import decoder as decoder_for
-from tacit.nets.observations import observation
 from tacit.nets.pixels import Levels, Logistics, Pixels
 from tacit.protocol import Optim, Recipe, Spec
 
@@ -31,8 +30,8 @@ class PixelVAE(VAE):
         latent: Dimensions of the latent space.
         likelihood: Of a pixel given the latent and the pixels before it: mixture of logistics, of 8-bit images;
             bernoulli, of images rounded to black and white.
-        layers: Of the masked net; the first lets a pixel see four rows and three columns around it, each other one more;
-            0 makes it a VAE.
+        layers: Of the masked net; the first lets a pixel see four rows and three columns around it, each other one
+            more; 0 makes it a VAE.
         stack_width: Channels of the masked net's stacks, and of what the decoder tells it.
         components: Of the mixture.
         beta: Weight of the KL divergence; 1 is the evidence lower bound.
@@ -71,16 +70,16 @@ class PixelVAE(VAE):
     ) -> None:
         if layers < 0:
             raise OptionError(f"--layers is {layers}; it must be at least 0")
-        observed: Any = observation(spec, likelihood)  # which checks the data, too
-        if layers:
-            law = Levels(spec, 2) if likelihood == "bernoulli" else Logistics(spec, components)
-            observed = InOrder(Pixels(law, width=stack_width, layers=layers, condition=stack_width), stack_width)
-        made = decoder or decoder_for(spec, latent, shape=observed.shape, width=width, depth=depth, net=net)
         super().__init__(
             spec, latent=latent, likelihood=likelihood, beta=beta, warmup_steps=warmup_steps, free_bits=free_bits,
-            width=width, depth=depth, net=net, encoder=encoder, decoder=made,
+            width=width, depth=depth, net=net, encoder=encoder, decoder=decoder or nn.Identity(),  # for the moment
         )  # fmt: skip
-        self.observation = observed
+        if layers:
+            law = Levels(spec, 2) if likelihood == "bernoulli" else Logistics(spec, components)
+            pixels = Pixels(law, width=stack_width, layers=layers, condition=stack_width)
+            self.observation = InOrder(pixels, stack_width)  # type: ignore[assignment]
+        shape = self.observation.shape
+        self.decoder = decoder or decoder_for(spec, latent, shape=shape, width=width, depth=depth, net=net)
 
     def recipe(self) -> Recipe:
         """Returns how it likes to be trained: with small batches, for each sample costs and says much."""
@@ -95,12 +94,9 @@ class InOrder(nn.Module):
         channels: Of what the decoder tells every pixel.
     """
 
-    discrete: ClassVar[bool | None] = True
-
     def __init__(self, pixels: Pixels, channels: int) -> None:
         super().__init__()
         self.pixels, self.shape = pixels, (channels, *pixels.law.shape[1:])
-        self.binary = isinstance(pixels.law, Levels)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
         """Returns log P(x | z) in nats, shape (N,)."""

@@ -40,13 +40,13 @@ class SparseAE(AE):
         sparsity: Weight of the penalty, summed over units, beside a sample's error; by default 10 for kl, 0.1 for l1.
         decay: Weight of half the sum of squared weights, those of biases left out.
         horizon: Samples over which the running mean of activations is taken; 0 takes each batch's own.
-        label_weight: Weight of the cross-entropy of a label, beside the error of a sample; 0 learns without labels.
+        label_weight: Weight of the cross-entropy of a label, beside a sample's error; 0 learns without labels.
         encoder: Your own module, (N, *shape) to (N, latent), before the units' activation; by default linear.
         decoder: Your own module, (N, latent) to (N, *shape), before the squashing; by default linear.
 
     Raises:
         DataError: If the data do not suit the loss, or have no classes to learn.
-        OptionError: If rho is not between 0 and 1, a weight is negative, or a batch is too small for rho.
+        OptionError: If rho is not between 0 and 1, or a weight is negative.
     """
 
     overcomplete = True
@@ -98,13 +98,13 @@ class SparseAE(AE):
         Raises:
             OptionError: If rho is wanted of the batch alone, and of so few samples it would be less than one.
         """
-        batch = z.mean(0)  # (N, d) -> (d,)
+        mean = z.mean(0)  # (N, d) -> (d,)
         if self.horizon:
-            return kl_bernoulli(self.rho, self.mean + batch - batch.detach()).sum()
+            return kl_bernoulli(self.rho, self.mean + mean - mean.detach()).sum()
         if self.training and len(z) * self.rho < 1 - EDGE:
             raise OptionError(f"a batch of {len(z)} samples is too small for a mean activation of {self.rho:g}, which "
                               f"takes {math.ceil(1 / self.rho)}: raise --batch, or take a running mean by --horizon")
-        return kl_bernoulli(self.rho, batch).sum()
+        return kl_bernoulli(self.rho, mean).sum()
 
     def length(self, z: Tensor) -> Tensor:
         """Returns sum_j |z_j| ||a_j||, mean over the batch."""
@@ -134,8 +134,7 @@ class SparseAE(AE):
     def atoms(self) -> Tensor:
         """Returns what each unit adds to the decoder's output, shape (latent, *spec.shape): columns of a linear one."""
         units = torch.eye(self.latent, device=self.device)
-        atoms: Tensor = self.decoder(units) - self.decoder(torch.zeros_like(units[:1]))
-        return atoms
+        return self.decoder(units) - self.decoder(0 * units[:1])  # type: ignore[no-any-return]
 
     def figures(self) -> dict[str, Any]:
         """Returns the atoms, shape (latent, *spec.shape), first those that take the greatest part in the data."""
