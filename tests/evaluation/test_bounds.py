@@ -34,7 +34,7 @@ def test_every_bound_of_a_linear_gaussian_model_is_the_closed_form(tmp_path: Pat
     run = linear(tmp_path, shift=0.05, stretch=1.1)
     data = run.data()
     exact = run.method.exact(data.everything())
-    found = bounds(run, data, draws=(1, 2_000), annealed=20, temperatures=12, chains=600)
+    found = bounds(run, data, draws=(1, 2_000), annealed=20, temperatures=60, chains=150)
     torch.testing.assert_close(found.draws[1].mean(), exact.mean() - run.method.kl(), atol=0.02, rtol=0)
     torch.testing.assert_close(found.draws[2_000].mean(), exact.mean(), atol=0.01, rtol=0)
     torch.testing.assert_close(found.annealed.mean(), exact[found.chosen].mean(), atol=0.01, rtol=0)
@@ -54,8 +54,8 @@ def test_a_posterior_that_is_exact_leaves_nothing_to_tighten(tmp_path: Path) -> 
 
 
 def test_bounds_rise_with_draws_and_annealing_sample_by_sample(tmp_path: Path) -> None:
-    run = linear(tmp_path, latent=4, shift=0.3, correlated=False)
-    found = bounds(run, run.data(), draws=(1, 5, 50), annealed=40, temperatures=15)
+    run = linear(tmp_path, latent=4, shift=0.1, correlated=False)
+    found = bounds(run, run.data(), draws=(1, 5, 50), annealed=40, temperatures=80)
     ladder = [found.draws[k] for k in (1, 5, 50)]
     assert all((low <= high).all() for low, high in itertools.pairwise(ladder))
     assert ladder[-1].mean() < found.annealed.mean() + 0.01
@@ -65,11 +65,11 @@ def test_bounds_rise_with_draws_and_annealing_sample_by_sample(tmp_path: Path) -
 def test_chunks_bound_what_is_decoded_at_once_and_change_nothing_but_the_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, decoded = linear(tmp_path, shift=0.1), []
+    run, decoded = linear(tmp_path, shift=0.05, stretch=1.1), []
     log_joint = LinearGaussian.log_joint
     monkeypatch.setattr(LinearGaussian, "log_joint", lambda m, x, z: decoded.append(len(x)) or log_joint(m, x, z))
     monkeypatch.setattr(asking, "ROWS", 64)
-    found = bounds(run, run.data(), draws=(1, 1_000), annealed=10, temperatures=10, chains=60)
+    found = bounds(run, run.data(), draws=(1, 1_000), annealed=10, temperatures=60, chains=60)
     assert max(decoded) == 64
     exact = run.method.exact(run.data().everything())
     torch.testing.assert_close(found.draws[1_000].mean(), exact.mean(), atol=0.01, rtol=0)

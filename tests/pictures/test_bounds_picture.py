@@ -68,7 +68,7 @@ def test_the_rim_of_a_gaussian_holds_the_mass_that_it_is_named_for() -> None:
     share, root = gaussian(200)
     level = regions(share)[1]  # 95 %
     places = ((rim((torch.zeros(2).double(), root), 0.95) + 4) / 8 * 200).long()
-    assert share[places[:, 0], places[:, 1]].numpy() == pytest.approx(np.full(100, level), rel=0.15)
+    assert share[places[:, 0], places[:, 1]].numpy() == pytest.approx(np.full(100, level), rel=0.25)
 
 
 @pytest.mark.parametrize("count", [1, 5, 8])

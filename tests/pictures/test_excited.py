@@ -14,7 +14,7 @@ def test_the_strongest_come_first() -> None:
     for unit, (caption, images) in zip((2, 0), shown, strict=True):
         order = sorted(range(30), key=lambda i: -float(z[i, unit]))[:5]
         assert images[:, 0, 0, 0].tolist() == order and images.shape == (5, 3, 5, 4)
-        assert caption.startswith(f"unit {unit}\n") and f"strongest {float(z[:, unit].max()):.3g}," in caption
+        assert caption.startswith(f"unit {unit}\n") and f"to {float(z[:, unit].max()):.2g}," in caption
     assert len(excited(z[:3], x[:3], [1], top=5)[0][1]) == 3
 
 

@@ -9,8 +9,8 @@ import tacit
     ("kmeans", "moons", {"clusters", "scores"}),
     ("kmeans", "digits", {"clusters", "strangest"}),
     ("gmm", "moons", {"clusters", "samples", "scores"}),
-    ("nmf", "digits", {"parts", "reconstructions"}),
-    ("ica", "digits", {"sources", "reconstructions"}),
+    ("nmf", "digits", {"parts", "reconstructions", "traversals", "units"}),
+    ("ica", "digits", {"sources", "reconstructions", "traversals", "units"}),
     ("ica", "moons", set()),
 ])
 def test_each_capability_has_its_picture(method, source, drawn):

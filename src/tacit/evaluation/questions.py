@@ -34,12 +34,14 @@ class Question:
         capability: What the run must be able to do, a key of `tacit.protocol.CALLS`.
         about: What it asks, in words.
         ask: Yields the answers as they are found; raises a `UserError` where there is none to find.
+        named: Whether it is put only where it is named, for it takes long.
     """
 
     name: str
     capability: str
     about: str
     ask: Callable[[Case], Iterator[Measure]]
+    named: bool = False
 
 
 QUESTIONS = (
@@ -53,10 +55,10 @@ QUESTIONS = (
              recognition.ask),
     Question("representation", "Encodes", "How much of the labels does its representation hold?", representation.ask),
     Question("disentanglement", "Encodes", "Does each dimension of its code stand for one factor of the data?",
-             disentanglement.ask),
+             disentanglement.ask, named=True),
     Question("likelihood", "Density", "How likely does it find samples that it has never seen?", likelihood.ask),
-    Question("posterior", "Infers", "What does the bound hide?", posteriors.ask),
-    Question("bounds", "Infers", "How loose is the bound?", bounds.ask),
+    Question("posterior", "Infers", "What does the bound hide?", posteriors.ask, named=True),
+    Question("bounds", "Infers", "How loose is the bound?", bounds.ask, named=True),
     Question("baselines", "Encodes", "How much of the labels is held by what needs no learning, and by its layers?",
              representation.ask_baselines),
 )
@@ -64,7 +66,7 @@ QUESTIONS = (
 
 
 def chosen(names: tuple[str, ...]) -> tuple[Question, ...]:
-    """Returns the questions of some names, or all.
+    """Returns the questions of some names, or all that need not be named.
 
     Raises:
         OptionError: If there is no question of a name.
@@ -74,4 +76,4 @@ def chosen(names: tuple[str, ...]) -> tuple[Question, ...]:
         if name not in known:
             raise OptionError(f"there is no question {name!r}.{did_you_mean(name, known)} "
                               f"The questions are {', '.join(known)}")
-    return tuple(q for q in QUESTIONS if not names or q.name in names)
+    return tuple(q for q in QUESTIONS if (q.name in names if names else not q.named))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tacit.errors import DataError
 
-__all__ = ["ConvDecoder", "ConvEncoder", "group_norm", "halvings"]
+__all__ = ["ConvDecoder", "ConvEncoder", "PreActivation", "group_norm", "halvings"]
 
 SMALLEST = 4
 WIDEST = 8  # channels grow up to this multiple of the first block's
@@ -38,7 +38,7 @@ def group_norm(channels: int) -> nn.Module:
 
 
 class PreActivation(nn.Module):
-    """x + two convolutions, each behind a norm and an activation; the second starts at zero.
+    """x + two convolutions, each behind a norm and an activation; the second starts at nearly zero.
 
     References:
         He et al. 2016, arXiv:1603.05027.
@@ -54,7 +54,7 @@ class PreActivation(nn.Module):
     ) -> None:
         super().__init__()
         first, last = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-        nn.init.zeros_(last.weight)
+        nn.init.normal_(last.weight, std=1e-3)  # at 0 the layers before would get no gradient
         self.layers = nn.Sequential(norm(channels), activation(), first, norm(channels), activation(), last)
 
     def forward(self, x: Tensor) -> Tensor:

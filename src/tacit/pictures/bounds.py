@@ -59,7 +59,8 @@ def ladder(
                 right.plot([low, high], [row, row], color=INK, linewidth=1.6)
                 note(right, max(mean, high, 0), row, (8, 0), ha="left", va="center", text=f"{mean:,.2f}")
         right.axvline(0, color=GREY, linewidth=0.8)
-        right.set_xlim(1.15 * min(0.0, *(s[1] for s in short.values())), 1.18 * max(s[2] for s in short.values()))
+        least, most = min(0.0, *(s[1] for s in short.values())), max(0.0, *(s[2] for s in short.values()))
+        right.set_xlim(1.15 * least, 1.18 * most if most > least else 1.0)
     return Path(path)
 
 
@@ -123,15 +124,17 @@ def _posterior(axes: Any, panel: Panel) -> None:
     share = panel.share.double().numpy()
     low, high, side = panel.low.numpy(), panel.high.numpy(), len(share)
     across, up = ((low[d] + (np.arange(side) + 0.5) / side * (high[d] - low[d])) for d in (0, 1))
-    levels = regions(panel.share)
+    levels = [level * (1 - 1e-6) for level in regions(panel.share)]  # a cell at its level lies inside
     axes.contourf(across, up, share.T, levels=[*levels, np.inf], colors=TONES[-len(levels) :])
     rims = [panel.best] if panel.q is None else [panel.best, panel.q]
     for ellipse, colour, style in zip(rims, (INK, SECOND), ((0, (4, 2)), "-"), strict=False):
         for mass in (0.5, 0.95):
             axes.plot(*rim(ellipse, mass).T.numpy(), color=colour, linewidth=1.4, linestyle=style)
     if panel.q is None:
-        axes.plot(*panel.draws[:500].T.numpy(), ".", color=SECOND, markersize=2, alpha=0.6, markeredgewidth=0)
+        axes.plot(*panel.draws[:500].T.numpy(), ".", color=SECOND, markersize=2.6, markeredgewidth=0)
     places = [rim(ellipse, 0.99).numpy() for ellipse in rims]
+    if panel.q is None:
+        places.append(np.quantile(panel.draws.numpy(), [0.01, 0.99], axis=0))
     held = np.argwhere(share >= levels[0])
     places.append(np.stack([across[held[:, 0]], up[held[:, 1]]], 1))
     everything = np.concatenate(places)

@@ -15,7 +15,7 @@ from tacit.pictures.theme import GREY, INK, PAPER, headline, page
 
 __all__ = ["traversals"]
 
-LEFT, TOP, FOOT, GAP = 250, 150, 36, 4  # pixels
+LEFT, TOP, FOOT, GAP = 290, 150, 36, 4  # pixels
 LEAST = 900  # of the width, so that a headline has room
 FADED = 0.75  # how far a collapsed row goes to the colour of the paper
 

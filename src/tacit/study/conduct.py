@@ -372,7 +372,8 @@ class Study:
             moot |= {"representation", "baselines"}
         if self.journal.minutes < SHORT:  # bounds of many draws take longer than that leaves, as probes do
             moot.add("likelihood")
-        return tuple(q.name for q in QUESTIONS if q.capability in run.capabilities and q.name not in moot)
+        asked = (q.name for q in QUESTIONS if q.capability in run.capabilities and not q.named)
+        return tuple(name for name in asked if name not in moot)
 
     def result(self) -> StudyResult:
         """Returns what was found so far."""

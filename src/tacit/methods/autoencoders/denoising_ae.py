@@ -18,7 +18,6 @@ from tacit.protocol import Batch, Loss, Optim, Recipe, Spec
 __all__ = ["DenoisingAE"]
 
 AMOUNTS = {"gaussian": 0.1, "masking": 0.25, "salt-and-pepper": 0.1}
-NEARLY_ZERO = 1e-3  # deviation of a residual block's last weights; at 0 the layers before would get no gradient
 BLOCKS = 2  # residual blocks on either side of a code that is a map
 
 
@@ -103,10 +102,7 @@ class DenoisingAE(AE):
 
 def residual_blocks(channels: int) -> nn.Sequential:
     """Returns blocks that start as nearly the identity, on maps of some channels."""
-    blocks = [PreActivation(channels, group_norm, nn.SiLU) for _ in range(BLOCKS)]
-    for block in blocks:
-        nn.init.normal_(block.layers[-1].get_parameter("weight"), std=NEARLY_ZERO)
-    return nn.Sequential(*blocks)
+    return nn.Sequential(*(PreActivation(channels, group_norm, nn.SiLU) for _ in range(BLOCKS)))
 
 
 class MapEncoder(nn.Sequential):
