@@ -43,6 +43,8 @@ def test_parts_keep_their_draw():
 def test_a_run_opens_other_images_as_it_saw_its_own(tmp_path):
     run = tacit.fit("pca", "digits", latent=2, binarise=True, out=tmp_path / "run")
     assert set(run.open(tacit.open_data("digits").everything().mul(255).byte()).x.unique().tolist()) == {0, 255}
+    drawn = tacit.open_data("digits", binarise=True).everything()
+    assert torch.equal(run.open(drawn).everything(), drawn), "what is black and white stays as it is"
     assert torch.equal(tacit.load(run.path).data().x, tacit.open_data("digits", binarise=True).x)
 
 

@@ -69,11 +69,11 @@ def test_chunks_bound_what_is_decoded_at_once_and_change_nothing_but_the_draws(
     log_joint = LinearGaussian.log_joint
     monkeypatch.setattr(LinearGaussian, "log_joint", lambda m, x, z: decoded.append(len(x)) or log_joint(m, x, z))
     monkeypatch.setattr(asking, "ROWS", 64)
-    found = bounds(run, run.data(), draws=(1, 1_000), annealed=10, temperatures=60, chains=60)
+    found = bounds(run, run.data(), draws=(1, 1_000), annealed=6, temperatures=40, chains=32)
     assert max(decoded) == 64
     exact = run.method.exact(run.data().everything())
     torch.testing.assert_close(found.draws[1_000].mean(), exact.mean(), atol=0.01, rtol=0)
-    torch.testing.assert_close(found.annealed.mean(), exact[found.chosen].mean(), atol=0.02, rtol=0)
+    torch.testing.assert_close(found.annealed.mean(), exact[found.chosen].mean(), atol=0.03, rtol=0)
 
 
 @pytest.fixture(scope="module")

@@ -89,8 +89,9 @@ def test_of_two_modes_the_best_gaussian_takes_one() -> None:
 def vaes(tmp_path_factory: Any, digits_data: Any) -> dict[str, Run]:
     folder = tmp_path_factory.mktemp("p")
     return {
-        name: tacit.fit("vae", digits_data, latent=2, steps=60, batch=32, width=32, net="mlp", out=folder / name, **more)
-        for name, more in (("gaussian", {}), ("flow", {"flows": 2}))
+        name: tacit.fit("vae", digits_data, latent=2, steps=60, batch=32, width=32, net="mlp", flows=flows,
+                        out=folder / name)
+        for name, flows in (("gaussian", 0), ("flow", 2))
     }
 
 

@@ -89,7 +89,7 @@ def test_below_and_above_enclose_the_truth_and_draw_nearer_with_temperatures(lin
     x, w, log_p, mean, covariance = linear
     true = mean + draws(40, 9) @ torch.linalg.cholesky(covariance).T
     gaps = []
-    for count in (3, 12):
+    for count in (3, 30):
         betas, g = sigmoid_schedule(count), torch.Generator().manual_seed(10)
         steps = step_sizes(prior, joint(x, w), draws(4, 11), temperatures=betas, generator=g)
         up = anneal(prior, joint(x, w), draws(40, 12), temperatures=betas, steps=steps, generator=g)
@@ -97,7 +97,7 @@ def test_below_and_above_enclose_the_truth_and_draw_nearer_with_temperatures(lin
         low, high = up.log_w.mean(0), -down.log_w.mean(0)  # single chains: the loosest of bounds
         assert (low < log_p).all() and (log_p < high).all()
         gaps.append(float((high - low).mean()))
-    assert gaps[1] < 0.6 * gaps[0]
+    assert gaps[1] < 0.4 * gaps[0]
 
 
 def test_a_move_leaves_the_density_at_its_temperature_invariant(linear) -> None:

@@ -32,8 +32,8 @@ def amount(picture: Any, colour: str) -> int:
 def test_a_bar_is_as_long_as_its_bound_is_short(tmp_path: Path) -> None:
     bounds = {"ELBO": (-12.0, -13.0, -11.0), "IWAE-50": (-11.0, -12.0, -10.0), "AIS": (-10.0, -11.0, -9.0)}
     pictures = [
-        looked_at(ladder(bounds, {"ELBO": (2.0, 1.9, 2.1), "IWAE-50": (short, 0.0, 2.0)}, tmp_path / "a.png", title="t"))
-        for short in (0.5, 1.0)
+        looked_at(ladder(bounds, {"ELBO": (2.0, 1.9, 2.1), "IWAE-50": (gap, 0.0, 2.0)}, tmp_path / "a.png", title="t"))
+        for gap in (0.5, 1.0)
     ]
     right = [p[:, p.shape[1] // 2 :] for p in pictures]
     narrow, wide = (amount(p, "#33608f") for p in right)
@@ -77,8 +77,8 @@ def test_posteriors_with_gaussians_and_draws(tmp_path: Path, count: int) -> None
     box = torch.full((2,), 4.0).double()
     best, off = (torch.zeros(2).double(), root), (torch.ones(2).double(), 0.5 * root)
     draws = torch.randn(1_000, 2, generator=torch.Generator().manual_seed(0)).double()
-    panels = [Panel("log p -12.3, KL 0.45 nats, best Gaussian 0.01", -box, box, share, best, off if n % 2 else None, draws)
-              for n in range(count)]  # fmt: skip
+    caption = "log p -12.3, KL 0.45 nats, best Gaussian 0.01"
+    panels = [Panel(caption, -box, box, share, best, off if n % 2 else None, draws) for n in range(count)]
     picture = looked_at(posteriors(panels, tmp_path / "a.png", title="What the bound hides", subtitle="a line below"))
     for colour in ("#dbe4ee", "#4a76a4", "#22262e"):
         assert amount(picture, colour) > 500 * count / 8

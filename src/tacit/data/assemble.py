@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tacit.data import coding, labels, partners
-from tacit.data.binary import binarised, check_grey
+from tacit.data.binary import binarised, grey_of
 from tacit.data.dataset import Data
 from tacit.data.duplicates import equal_rows
 from tacit.data.fingerprint import fingerprint
@@ -79,8 +79,7 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
     label, classes, more = _classes(raw, options, like, held_out, domain)
     spec, x, coded = _coded(raw, out, like, read.source)
     grey, mark = None, raw.fingerprint
-    if options.binarise:
-        grey = check_grey(raw.x, raw.kind, read.source)
+    if options.binarise and (grey := grey_of(raw.x, raw.kind, read.source)) is not None:
         x, mark = binarised(grey, torch.Generator().manual_seed(0)), fingerprint(mark, "binarised")
     data = Data(
         raw.name, read.source, mark, replace(spec, classes=classes), x, raw.ids, held_out, label,

@@ -6,19 +6,20 @@ import torch
 from torch import Generator, Tensor
 
 from tacit.errors import DataError
-from tacit.functional.noise import uniform
 
-__all__ = ["binarised", "check_grey"]
+__all__ = ["binarised", "grey_of"]
 
-CHUNK = 1_024
+CHUNK, WHITE = 1_024, torch.tensor(255, dtype=torch.uint8)
 
 
-def check_grey(x: Tensor | None, kind: str, source: str) -> Tensor:
-    """Returns samples, uint8 (N, C, H, W), if grey values can be drawn from.
+def grey_of(x: Tensor | None, kind: str, source: str) -> Tensor | None:
+    """Returns the grey to draw from, uint8 (N, C, H, W), or None where all is black and white already.
 
     Raises:
-        DataError: If they are not 8-bit images.
+        DataError: If the samples are neither.
     """
+    if x is not None and kind == "image" and bool(((x == 0) | (x == (255 if x.dtype == torch.uint8 else 1))).all()):
+        return None
     if x is None or kind != "image" or x.dtype != torch.uint8:
         found = f"{kind}s" if x is None else f"{kind}s of {str(x.dtype).removeprefix('torch.')}"
         raise DataError(f"--binarise draws black and white of the grey of 8-bit images; {source} holds {found}")
@@ -37,7 +38,7 @@ def binarised(grey: Tensor, generator: Generator) -> Tensor:
         tensor([[  0, 255,   0]], dtype=torch.uint8)
     """
     parts = []
-    for part in grey.split(CHUNK):
-        u = uniform(*part.shape, device=part.device, generator=generator)  # in [0, 1), so that 0 stays 0 and 1 stays 1
-        parts.append((255 * u < part).to(torch.uint8) * 255)
+    for part in grey.split(CHUNK):  # of 0 to 254 as many are below a grey as it has 255ths
+        level = torch.randint(255, part.shape, dtype=torch.uint8, device=generator.device, generator=generator)
+        parts.append((level.to(part.device) < part) * WHITE)
     return torch.cat(parts)

@@ -17,7 +17,7 @@ from tacit.functional.likelihoods import bits_per_dim
 from tacit.pictures.plots import histogram
 from tacit.runs.run import Run
 
-__all__ = ["ask"]
+__all__ = ["about", "ask", "mass_of", "over"]
 
 QUESTION = "likelihood"
 DRAWS, FEW = 64, 500  # of a bound that tightens with draws, and the samples on which it is taken
