@@ -28,6 +28,7 @@ class Own(nn.Module):
 QUICK = {
     "tsne": {"iterations": 50, "perplexity": 10.0}, "umap": {"iterations": 50}, "ddpm": {"width": 8},
     "pretrained": {"encoder": Own()}, "vqvae": {"codes": 64, "width": 16},
+    "pixelcnn": {"width": 8, "layers": 2}, "pixelvae": {"stack_width": 8, "layers": 2},
 }
 
 

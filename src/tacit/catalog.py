@@ -301,8 +301,8 @@ def select(can: str | None = None, for_: str | None = None) -> tuple[Row, ...]:
         for_: A kind of data, or None for all.
 
     Example:
-        >>> [r.name for r in select(can="sample", for_="image")][:2]
-        ['vae', 'gan']
+        >>> [r.name for r in select(can="sample", for_="vector")][:2]
+        ['pca', 'gmm']
     """
     wanted = capability(can) if can else None
     rows = [r for r in CATALOG if (not wanted or wanted in r.can) and (not for_ or for_ in r.accepts)]

@@ -25,6 +25,7 @@ from tacit.data.labels import few
 from tacit.data.open import open_source
 from tacit.data.options import ReadOptions
 from tacit.errors import DataError, Interrupted, OptionError, RunError, TacitError
+from tacit.evaluation.case import known_labels
 from tacit.evaluation.probing import Features, linear_probe, standardised
 from tacit.evaluation.representation import flat, values
 from tacit.evaluation.untrained import untrained
@@ -264,8 +265,7 @@ class Work:
                  journal: Journal, say: Say) -> None:
         self.data, self.members, self.counts, self.repeats = data, tuple(members), counts, repeats
         self.seed, self.journal, self.say = seed, journal, say
-        assert data.label is not None
-        self.known = data.label
+        self.known = known_labels(data)
         self.test = data.take(data.testing[self.known[data.testing] >= 0])
         self.right = self.known[data.testing[self.known[data.testing] >= 0]]
         self.runs: dict[str, Run] = {}
