@@ -28,6 +28,7 @@ __all__ = [
     "TacitError",
     "TrainingError",
     "UserError",
+    "at_least",
     "did_you_mean",
 ]
 
@@ -101,3 +102,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def at_least(least: float, **options: float) -> None:
+    """Raises `OptionError` if an option is below what it must be.
+
+    Example:
+        >>> at_least(1, latent=0)
+        Traceback (most recent call last):
+        ...
+        tacit.errors.OptionError: --latent is 0; it must be at least 1
+    """
+    for name, value in options.items():
+        if not value >= least:
+            raise OptionError(f"--{name.replace('_', '-')} is {value:g}; it must be at least {least:g}")

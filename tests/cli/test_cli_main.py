@@ -36,7 +36,7 @@ def fails(error: BaseException) -> Callable[..., None]:
 
 
 def test_every_verb_is_a_module_and_every_module_a_verb() -> None:
-    assert {p.stem.replace("_", "-") for p in Path(verbs.__file__).parent.glob("*.py")} - {"__init__"} == set(VERBS)
+    assert {p.stem.replace("_", "-") for p in Path(verbs.__file__).parent.glob("*.py")} - {"--init--"} == set(VERBS)
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])

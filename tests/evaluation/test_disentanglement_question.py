@@ -121,3 +121,9 @@ def test_random_states_stay(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> N
     codes = run.encode(case.train), run.encode(case.test)
     first, second = (list(disentanglement.scores(case, known, codes)) for _ in range(2))
     assert first == second and torch.equal(before, torch.get_rng_state())
+
+
+def test_a_value_that_is_rare_makes_no_factor() -> None:
+    rare = torch.tensor([0] * 995 + [1] * 5)
+    assert not disentanglement.in_both(rare, 500) and not disentanglement.in_both(rare.roll(3), 500)
+    assert disentanglement.in_both(torch.arange(1000) % 3, 500)

@@ -81,7 +81,7 @@ def test_more_draws_make_a_tighter_bound() -> None:
 def test_chunks_of_draws_do_not_change_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     vae, x = tiny(3), bits(32).double()
     whole = vae.log_prob(x, k=40)
-    monkeypatch.setattr("tacit.methods.autoencoders.gumbel_vae.ROWS", 3 * len(x))
+    monkeypatch.setattr("tacit.nets.observations.ROWS", 3 * len(x))
     torch.testing.assert_close(vae.log_prob(x, k=40), whole)
 
 

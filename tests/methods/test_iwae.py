@@ -111,7 +111,7 @@ def test_more_draws_make_a_tighter_bound() -> None:
 def test_chunks_of_draws_do_not_change_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = tiny(), bits(32).double()
     whole = model.log_prob(x, k=40)
-    monkeypatch.setattr("tacit.methods.autoencoders.vae.ROWS", 3 * len(x))
+    monkeypatch.setattr(model, "rows", 3 * len(x))
     torch.testing.assert_close(model.log_prob(x, k=40), whole)
 
 

@@ -232,5 +232,5 @@ def test_errors() -> None:
         M2(Spec("vector", (4,)))
     with pytest.raises(DataError, match="--labels names them"):
         next(M2(VECTOR).losses(Batch(torch.zeros(2, 4))))
-    with pytest.raises(OptionError, match="1 or more"):
+    with pytest.raises(OptionError, match="at least 1"):
         M2(VECTOR, depth=0)

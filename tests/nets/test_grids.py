@@ -52,3 +52,12 @@ def test_the_net_that_suits_the_data(spec, net, grid):
 def test_convolutions_need_a_grid():
     with pytest.raises(OptionError, match="take --net mlp"):
         grid_encoder(Spec("vector", (9,)), 6, 7, net="conv")
+
+
+def test_what_passes_through_keeps_its_scale() -> None:
+    """Else a decoder first learns one image for all codes, so dark a one, of dark data, that nothing follows it."""
+    torch.manual_seed(0)
+    x = torch.rand(16, 1, 28, 28) * (torch.rand(16, 1, 28, 28) < 0.2)
+    z = GridEncoder(1, 16, width=32)(x)
+    out = GridDecoder(16, (1, 28, 28), width=32)(z)
+    assert 0.1 < z.std() < 3 and 0.1 < out.std(0).mean() < 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,7 +129,9 @@ def seen(run: Run, data: Data, positions: Tensor) -> Tensor:
 
 def rows_of(run: Run) -> int:
     """Returns how many samples are decoded at once."""
-    return max(1, min(ROWS, VALUES // max(run.spec.size, run.method.spec.size)))
+    method: Any = run.method
+    made: int = math.prod(method.observation.shape) if hasattr(method, "observation") else method.spec.size
+    return max(1, min(ROWS, VALUES // max(run.spec.size, made)))
 
 
 def importance(

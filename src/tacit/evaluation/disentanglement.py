@@ -32,6 +32,7 @@ __all__ = ["Known", "ask", "known_factors"]
 QUESTION = "disentanglement"
 OF_FILES = frozenset({"bytes", "date", "folder", "height", "mode", "width"})  # known of files, not of what they show
 LEVELS = 10  # groups of a continuous factor
+RARE, FEWEST = 0.02, 3  # share and number of samples that two values of a factor have at least
 PER_GROUP = 5  # samples of a group, on average, below which a column is no factor
 LEAST, WIDEST = 50, 128  # unseen samples, and dimensions of a code: beyond, nobody looks at each
 VOTES, UNSEEN_VOTES, SHARING = 4_000, 2_000, 64
@@ -100,20 +101,22 @@ def known_factors(train: Data, test: Data) -> Known:
     """Returns the columns of the data that may be factors of them: numbers or words that vary, none missing.
 
     What tells of a file and not of what it shows is left out, and so are columns whose groups have fewer than five
-    samples on average, such as names.
+    samples on average, such as names, or of which fewer than two are frequent.
 
     Raises:
         DataError: If there are fewer than two.
     """
     both = {n: np.concatenate([train.columns[n], test.columns[n]]) for n in train.columns if n in test.columns}
-    found = {name: column for name, column in both.items() if name not in OF_FILES and is_factor(column)}
+    n = len(train)
+    found = {name: column for name, column in both.items()
+             if name not in OF_FILES and is_factor(column) and in_both(grouped(column), n)}
     if len(found) < 2:
         has = f"names one factor, {next(iter(found))}," if found else "names no factor"
         raise DataError(f"{test.source} {has} that its samples are made of; it takes two or more columns of them, and "
                         "without factors nothing can be said of disentanglement: the report claims none")
     values = torch.stack([torch.from_numpy(numbered(column)) for column in found.values()], 1)  # (N, K)
     levels = torch.stack([grouped(column) for column in found.values()], 1)
-    n, many = len(train), tuple(is_number(c) and len(np.unique(c)) > LEVELS for c in found.values())
+    many = tuple(is_number(c) and len(np.unique(c)) > LEVELS for c in found.values())
     return Known(tuple(found), many, (values[:n], values[n:]), (levels[:n], levels[n:]))
 
 
@@ -133,6 +136,12 @@ def is_factor(column: Array) -> bool:
     if column.dtype.kind not in "fiubOU" or not all(str(value) not in ("", "nan", "None") for value in column.tolist()):
         return False
     return 1 < len(grouped(column).unique()) <= len(column) / PER_GROUP
+
+
+def in_both(group: Tensor, n: int) -> bool:
+    """Returns whether there are two groups to tell apart, neither rare, among the first n samples and the others."""
+    seconds = [(torch.bincount(part, minlength=2).sort().values[-2], len(part)) for part in (group[:n], group[n:])]
+    return all(int(count) >= max(FEWEST, RARE * size) for count, size in seconds)
 
 
 def gaps(case: Case, known: Known, codes: Pair) -> Iterator[Measure]:

@@ -97,9 +97,11 @@ def gap(case: Case, title: str, unseen: Tensor, known: Tensor) -> Measure:
 
 def mass_of(run: Run, data: Data) -> Mass:
     """Returns whether nats are of probabilities or of densities, where the run says so; none if they are of neither."""
-    if run.method.binary and not two_valued(data):
+    if run.chain.binary and not two_valued(data):
         return "none"
     discrete = run.chain.discrete
+    if discrete and run.density_over() == "the data" and run.spec.kind == "image" and not on_levels(data):
+        return "unknown"
     return "unknown" if discrete is None else "probability" if discrete else "density"
 
 
@@ -107,6 +109,12 @@ def two_valued(data: Data) -> bool:
     """Returns whether all values are 0 or 1."""
     one = 255 if data.x.dtype == torch.uint8 else 1
     return all(bool(((part == 0) | (part == one)).all()) for part in data.x.split(PART))
+
+
+def on_levels(data: Data) -> bool:
+    """Returns whether all values are 8-bit levels, as images from files are, and arrays of numbers may not be."""
+    return eight_bit(data) or all(bool(((255 * part).round() - 255 * part).abs().max() < 0.01)
+                                  for part in data.x.split(PART))
 
 
 def over(run: Run, data: Data) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import nn
 
-from tacit.errors import OptionError
+from tacit.errors import OptionError, at_least
 from tacit.nets.conv import SMALLEST, ConvDecoder, ConvEncoder
 from tacit.nets.mlp import MLP
 from tacit.protocol import Spec
@@ -36,6 +36,12 @@ def kind_of_net(spec: Spec, net: Net = "auto") -> Literal["mlp", "conv", "resnet
     return "conv" if spec.kind == "image" or (grid and min(spec.shape[1:]) >= SMALLEST) else "mlp"
 
 
+def checked(width: int | None, depth: int) -> None:
+    """Raises `OptionError` if a net would have no unit, or fewer layers than none."""
+    at_least(1, width=1 if width is None else width)
+    at_least(0, depth=depth)
+
+
 def encoder(
     spec: Spec,
     out: int,
@@ -56,6 +62,7 @@ def encoder(
         activation: Makes an activation.
     """
     kind = kind_of_net(spec, net)
+    checked(width, depth)
     if kind != "mlp":
         residual = RESIDUAL if kind == "resnet" else 0
         return ConvEncoder(spec.shape, out, width or CHANNELS, activation=activation, residual=residual)
@@ -84,6 +91,7 @@ def decoder(
         activation: Makes an activation.
     """
     shape, kind = shape or spec.shape, kind_of_net(spec, net)
+    checked(width, depth)
     if kind != "mlp":
         residual = RESIDUAL if kind == "resnet" else 0
         return ConvDecoder(latent, shape, width or CHANNELS, activation=activation, residual=residual)

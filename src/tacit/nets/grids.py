@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from torch import Tensor, nn
@@ -19,6 +20,24 @@ GridNet = Literal["auto", "mlp", "conv"]
 FACTOR = 4  # by which a grid is coarser than its image
 BLOCKS = 2
 CHANNELS = 64  # the paper's 256 take some ten times as long
+
+
+def kept_in_scale(net: nn.Module) -> None:
+    """Draws the weights of convolutions so that what passes through them and ReLUs keeps its scale.
+
+    With torch's own draw so little of the codes comes through at first that a decoder learns one constant image, and
+    of dark data so dark a one that its squashing has no slope left.
+
+    References:
+        He et al. 2015, arXiv:1502.01852, equation 10.
+    """
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            spread = math.prod(layer.stride) if isinstance(layer, nn.ConvTranspose2d) else 1  # outputs of one input
+            seen = layer.in_channels * math.prod(layer.kernel_size) / spread
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / seen))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class Residual(nn.Module):
@@ -67,6 +86,7 @@ class GridEncoder(nn.Module):
             nn.Conv2d(width, width, 3, padding=1), *(Residual(width) for _ in range(BLOCKS)), nn.ReLU(),
             nn.Conv2d(width, out, 1),
         )  # fmt: skip
+        kept_in_scale(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns vectors of images (N, C, H, W), shape (N, out, ceil(H / 4), ceil(W / 4))."""
@@ -96,6 +116,7 @@ class GridDecoder(nn.Module):
             nn.ConvTranspose2d(width, half, 4, stride=2, padding=1), nn.ReLU(),
             nn.ConvTranspose2d(half, shape[0], 4, stride=2, padding=1),
         )  # fmt: skip
+        kept_in_scale(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """Returns images, shape (N, C, H, W), of vectors (N, channels, h, w), without a squashing of their values."""

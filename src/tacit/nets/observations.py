@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.functional import softplus
 
 from tacit.errors import DataError, OptionError
 from tacit.functional import likelihoods, logistic_mixtures, rows
@@ -23,14 +24,15 @@ __all__ = [
     "Observation",
     "Squash",
     "observation",
+    "rows_at_once",
 ]
 
 Likelihood = Literal["auto", "gaussian", "bernoulli", "logistic", "mixture", "mixed"]
 
 COMPONENTS = 10  # of a mixture of logistics
+ROWS, VALUES = 4_096, 8_000_000  # greatest number of samples, and of a decoder's outputs, that are made at once
 
 TINY = 1e-6  # keeps the logit of a uniform draw finite
-FLOOR = 0.01  # the least: a density over rounded values would otherwise have no upper limit
 
 
 class Squash(nn.Module):
@@ -67,6 +69,7 @@ class Observation(nn.Module):
 
     discrete: ClassVar[bool | None] = False  # whether it gives the probability of x, or its density; None: some of both
     binary: ClassVar[bool] = False  # whether it is a likelihood of values 0 and 1 only
+    floor: ClassVar[float] = 0.01  # of a learned scale: a density over rounded values would have no upper limit
     shape: tuple[int, ...]  # of one sample of the decoder's output
     log_sigma: Tensor
 
@@ -82,9 +85,11 @@ class Observation(nn.Module):
             self.register_buffer("log_sigma", start)
 
     def log_scale(self) -> Tensor:
-        """Returns the log of the scale, not below that of the floor where it is learned."""
-        learned = isinstance(self.log_sigma, nn.Parameter)
-        return self.log_sigma.clamp_min(math.log(FLOOR)) if learned else self.log_sigma
+        """Returns the log of the scale, where it is learned above that of the floor, from which it can rise again."""
+        if not isinstance(self.log_sigma, nn.Parameter):
+            return self.log_sigma
+        least = math.log(self.floor)
+        return least + softplus(self.log_sigma - least)
 
     def draw(self, out: Tensor, generator: Generator | None = None) -> Tensor:
         """Returns what is shown of p(x | z): its mean, for noise that is independent in every value shows nothing."""
@@ -119,6 +124,7 @@ class Logistic(Observation):
     """The logistic's mass on each of the 256 levels of 8-bit images, with one scale over all values."""
 
     discrete = True
+    floor = 0.0005  # an eighth of a level, below which nothing changes
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
         """Returns log P(x | z) in nats, shape (N,)."""
@@ -222,6 +228,16 @@ class Mixed(Observation):
     def sample(self, out: Tensor, generator: Generator | None = None) -> Tensor:
         """Returns a draw of p(x | z), its noise included, shape of `out`."""
         return rows.draw(out, self.log_scale(), self.layout, generator)
+
+
+def rows_at_once(shape: tuple[int, ...]) -> int:
+    """Returns how many samples are decoded at once where many are, given the shape of one sample of the output.
+
+    Example:
+        >>> rows_at_once((1, 28, 28)), rows_at_once((100, 64, 64))
+        (4096, 19)
+    """
+    return max(1, min(ROWS, VALUES // math.prod(shape)))
 
 
 def observation(

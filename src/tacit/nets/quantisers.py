@@ -288,6 +288,6 @@ def numbers(levels: str) -> list[int]:
         OptionError: If they are written otherwise, or one is below 2.
     """
     words = [word.strip() for word in levels.split(",")]
-    if not all(word.isdigit() and int(word) >= 2 for word in words):
+    if not all(word.isdecimal() and int(word) >= 2 for word in words):
         raise OptionError(f"--levels is {levels!r}; expected whole numbers from 2, separated by commas, as 8,5,5,5")
     return [int(word) for word in words]

@@ -180,6 +180,12 @@ class Chain(nn.Module):
             return parent.discrete if bridge.via == "tokenize" else False  # an invertible one passes densities on
         return True if self.method.spec.codes else self.method.discrete
 
+    @property
+    def binary(self) -> bool:
+        """Whether `log_prob` is a likelihood of values 0 and 1 only."""
+        crossed = self.density_over() == "the data"
+        return self.method.binary or (crossed and any(parent.binary for parent, _ in self.links()))
+
     def anomaly_score(self, x: Tensor) -> Tensor:
         """Returns scores, shape (N,); higher is stranger."""
         result: Tensor = self._call("anomaly_score")(self.features(x))

@@ -130,7 +130,7 @@ def pack(run: Run, data: Data, *, step: float = STEP) -> tuple[Packed, float]:
         codes = seen(run, data)
         symbols = flat(codes)
         stream, bits = coding.encode_with(symbols, predictions(run, tuple(codes.shape[1:])))
-        return Packed({**about, "shape": list(codes.shape[1:])}, {"stream": stream}), bits
+        return Packed({**about, "shape": list(codes.shape[1:]), "symbols": digest(symbols)}, {"stream": stream}), bits
     known, arrays = training(run), dict[str, NDArray[Any]]()
     if way == "codes":
         codes = run.tokenize(data)
@@ -159,7 +159,7 @@ def unpack(run: Run, packed: Packed) -> Tensor:
     n, shape = len(about["ids"]), tuple(about["shape"])
     size = (n, math.prod(shape))
     if about["way"] == "predicted":
-        codes = coding.decode_with(arrays["stream"], predictions(run, shape), size)
+        codes = foretold(run, packed, shape, size)
         with torch.inference_mode():
             parts = torch.from_numpy(codes).long().view(n, *shape).split(TOGETHER)
             return torch.cat([run.chain.restore(part.to(run.device)).cpu() for part in parts])
@@ -168,6 +168,27 @@ def unpack(run: Run, packed: Packed) -> Tensor:
         return run.detokenize(symbols.view(n, *shape))
     z = (symbols.double() + int(arrays["first"])) * torch.from_numpy(arrays["steps"]) + torch.from_numpy(arrays["mean"])
     return run.decode(z.float().view(n, *shape))
+
+
+def foretold(run: Run, packed: Packed, shape: tuple[int, ...], size: tuple[int, int]) -> Symbols:
+    """Returns the codes of a stream whose model is a run's predictions, (N, P).
+
+    Raises:
+        RunError: If the predictions come out otherwise here, to the last bit, than where it was written.
+    """
+    try:
+        codes = coding.decode_with(packed.arrays["stream"], predictions(run, shape), size)
+    except (AssertionError, ValueError):  # what the coder raises of a stream that its model could not have written
+        codes = np.zeros(size, np.int32)
+    if digest(codes) != packed.about["symbols"]:
+        raise RunError("predictions come out otherwise here than where this was compressed; decompress it on the same "
+                       "device, build and number of threads")
+    return codes
+
+
+def digest(symbols: Symbols) -> str:
+    """Returns the hash by which decoded symbols are checked."""
+    return hashlib.blake2b(np.ascontiguousarray(symbols, np.int32).tobytes(), digest_size=DIGEST).hexdigest()
 
 
 def training(run: Run) -> Data:

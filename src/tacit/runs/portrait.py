@@ -156,9 +156,10 @@ def draw_traversals(run: Run, data: Data, folder: Path, seed: int) -> Iterator[P
         return
     found = traversal(run, data, seed=seed)
     if found is not None:
+        more = f"; {found.hidden} dimensions are not shown" if found.hidden else ""
         yield traversals(
             found.samples, found.captions, found.grey, folder / "traversals.png",
-            title=f"Dimensions of {run.title} on {data.name}", subtitle=found.about,
+            title=f"Dimensions of {run.title} on {data.name}", subtitle=found.about + more,
         )
 
 

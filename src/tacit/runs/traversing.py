@@ -75,7 +75,7 @@ def traversal(run: Run, data: Data, *, seed: int = 0) -> Traversal | None:
     walks = start.repeat(len(order), STEPS, 1)  # (rows, steps, d)
     for row, j in enumerate(order.tolist()):
         walks[row, :, j] = middle[j] + reach * scale[j]
-    unit = "variance {:.3g}" if posterior is None else "KL {:.2f} nats"
+    unit = "variance {:.2g}" if posterior is None else "KL {:.2f} nats"
     measure = "standard deviations around its mean" if posterior is None else "standard deviations of the prior"
     return Traversal(
         run.decode(walks.flatten(0, 1)).unflatten(0, (len(order), STEPS)),
@@ -104,6 +104,8 @@ def posterior_of(run: Run, data: Data, z: Tensor) -> tuple[Tensor, Tensor] | Non
     with torch.inference_mode():
         for index in torch.arange(len(data)).split(512):
             found = posterior(run.chain.features(data.batch(index, device=run.device).x))
+            if not isinstance(found, tuple):
+                return None
             parts.append([part.cpu() for part in found])
     mean, *others = (torch.cat(column).clone() for column in zip(*parts, strict=True))
     same = mean.shape == z.shape and torch.allclose(mean, z, atol=ROUND, rtol=ROUND)

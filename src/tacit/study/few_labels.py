@@ -85,7 +85,10 @@ class FewLabels:
     stopped: bool = False
 
     def gains(self) -> Iterator[Gain]:
-        """Yields, for each number of labels, what the best member has more than the supervised one."""
+        """Yields, for each number of labels, what the best member has more than the supervised one.
+
+        Its interval allows for the choice of the best among several (Bonferroni).
+        """
         alone = [m.title for m in self.members if m.kind == "labels" and row(m.method).family == "supervised"]
         others = [m.title for m in self.members if m.kind in ("pre-trained", "labels") and m.title not in alone]
         for labels in sorted({c for found in self.accuracies.values() for c in found}):
@@ -94,15 +97,29 @@ class FewLabels:
                                    default=None) for titles in (others, alone))
             if best is not None and reference is not None:
                 more = [a - b for a, b in zip(known[best], known[reference], strict=False)]
-                yield Gain(labels, best, reference, statistics.fmean(more), interval(more, -1.0))
+                among = sum(title in known for title in others)
+                yield Gain(labels, best, reference, statistics.fmean(more), interval(more, -1.0, among))
 
 
-def interval(draws: Sequence[float], least: float = 0.0) -> tuple[float, float]:
+def cleared(folder: Path) -> None:
+    """Removes the figures of a folder, their picture, and the runs that they name; what else lies there stays."""
+    try:
+        titles = list(json.loads((folder / FILE).read_text("utf-8"))["options"])
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError):
+        titles = []
+    for name in (FIT, *(title.replace(" ", "-") for title in titles)):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (PICTURE, FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def interval(draws: Sequence[float], least: float = 0.0, among: int = 1) -> tuple[float, float]:
     """Returns the ends of the 95 % interval of a mean by Student's t; the mean twice where there is one draw.
 
     Arguments:
         draws: Shares, or differences of shares.
         least: The least value that a mean can have; the greatest is 1.
+        among: Of how many means this one was chosen.
 
     Example:
         >>> [round(end, 3) for end in interval([0.7, 0.8, 0.75])]
@@ -111,7 +128,8 @@ def interval(draws: Sequence[float], least: float = 0.0) -> tuple[float, float]:
     mean = statistics.fmean(draws)
     if len(draws) < 2:
         return mean, mean
-    reach = float(scipy.stats.t.ppf((1 + LEVEL) / 2, len(draws) - 1)) * statistics.stdev(draws) / math.sqrt(len(draws))
+    error = statistics.stdev(draws) / math.sqrt(len(draws))
+    reach = error * float(scipy.stats.t.ppf(1 - (1 - LEVEL) / 2 / among, len(draws) - 1))
     return max(least, mean - reach), min(1.0, mean + reach)
 
 
@@ -210,7 +228,7 @@ class Journal:
         if folder.exists() and not path.is_file() and any(folder.iterdir()):
             raise RunError(f"{folder} holds other files, and no {FILE}; nothing of it is touched; choose another -o")
         if path.is_file() and overwrite:
-            shutil.rmtree(folder)
+            cleared(folder)
         found = cls(folder, header)
         if path.is_file():
             try:

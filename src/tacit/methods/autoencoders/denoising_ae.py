@@ -71,7 +71,8 @@ class DenoisingAE(AE):
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
     ) -> None:
-        if net == "map" or (net == "auto" and spec.kind in self.accepts and kind_of_net(spec) == "conv"):
+        given = (encoder is None) != (decoder is None)  # who brings one half along says what the code is
+        if net == "map" or (net == "auto" and not given and spec.kind in self.accepts and kind_of_net(spec) == "conv"):
             if len(spec.shape) != 3:
                 raise OptionError(f"--net map takes images and maps; the data are {spec}; take --net mlp")
             encoder, decoder = encoder or MapEncoder(spec.shape, latent), decoder or MapDecoder(latent, spec.shape)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from tacit.errors import at_least
 from tacit.functional.total_correlation import permuted
 from tacit.methods.autoencoders.vae import ACTIVE, VAE
 from tacit.nets.mlp import MLP
@@ -67,6 +68,8 @@ class FactorVAE(VAE):
             spec, latent=latent, likelihood=likelihood, sigma=sigma, width=width, depth=depth, net=net,
             encoder=encoder, decoder=decoder,
         )
+        at_least(0, gamma=gamma, critic_depth=critic_depth)
+        at_least(1, critic_width=critic_width)
         self.gamma = gamma
         self.discriminator = MLP([latent, *[critic_width] * critic_depth, 1], partial(nn.LeakyReLU, 0.2))
 

@@ -10,18 +10,16 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 
-from tacit.errors import OptionError
+from tacit.errors import OptionError, at_least
 from tacit.functional.importance import log_mean_exp
 from tacit.functional.likelihoods import categorical
 from tacit.functional.relaxed import concrete, concrete_log_prob, draw_one_hot, hardened, kl_uniform, straight_through
 from tacit.nets.coders import decoder as decoder_for
 from tacit.nets.coders import encoder as encoder_for
-from tacit.nets.observations import observation
+from tacit.nets.observations import observation, rows_at_once
 from tacit.protocol import Batch, Bound, Loss, Method, Optim, Recipe, Spec
 
 __all__ = ["GumbelVAE"]
-
-ROWS = 4096  # decoded at once for an importance-weighted bound
 
 
 class GumbelVAE(Method):
@@ -80,6 +78,7 @@ class GumbelVAE(Method):
         super().__init__(spec)
         if variables < 1 or categories < 2:
             raise OptionError(f"--variables is {variables} and --categories {categories}; take at least 1 and 2")
+        at_least(0, tau_rate=tau_rate)
         if not 0 < tau_floor <= tau:
             raise OptionError(f"--tau is {tau:g} and --tau-floor {tau_floor:g}; take tau >= floor > 0")
         self.variables, self.categories, self.estimator = variables, categories, estimator
@@ -132,7 +131,7 @@ class GumbelVAE(Method):
         """Returns log p(x, z_i) - log q(z_i | x) of k hard draws from the posterior, shape (k, N)."""
         logits, chunks = self.posterior(x), []
         log_prior = -self.variables * math.log(self.categories)
-        for some in torch.arange(k).split(max(1, ROWS // len(x))):
+        for some in torch.arange(k).split(max(1, rows_at_once(self.observation.shape) // len(x))):
             repeated = logits.repeat(len(some), 1, 1)  # (N, V, K) -> (k' N, V, K)
             z = draw_one_hot(repeated, generator=generator)
             log_p = self.log_likelihood(x.repeat(len(some), *[1] * (x.dim() - 1)), z) + log_prior

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -15,6 +16,8 @@ from tacit.methods.autoencoders.vae import VAE
 from tacit.protocol import Batch, Loss, Spec
 
 __all__ = ["IWAE"]
+
+MOST = 250_000_000  # decoded values of one step: 1 GB, and several times as much with their gradients
 
 
 class IWAE(VAE):
@@ -68,7 +71,15 @@ class IWAE(VAE):
         self.draws, self.gradient = draws, gradient
 
     def losses(self, batch: Batch) -> Iterator[Loss]:
-        """Yields -log((1 / k) sum_i w_i) (equation 8 of Burda et al.), mean over the batch."""
+        """Yields -log((1 / k) sum_i w_i) (equation 8 of Burda et al.), mean over the batch.
+
+        Raises:
+            OptionError: If so many draws of so many samples would not fit in memory with their gradients.
+        """
+        made = self.draws * len(batch) * math.prod(self.observation.shape)
+        if made > MOST:
+            raise OptionError(f"--draws {self.draws} of {len(batch)} samples makes {made:,} values at once, and more "
+                              f"than {MOST:,} would not fit in memory; take fewer, or a smaller --batch")
         if self.gradient == "dreg":
             log_w, surrogate = self.doubly_reparameterised(batch.x)
         else:

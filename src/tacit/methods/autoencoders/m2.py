@@ -9,19 +9,18 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import log_softmax, one_hot, silu
 
-from tacit.errors import DataError, OptionError
+from tacit.errors import DataError, OptionError, at_least
 from tacit.functional.divergences import kl_standard_normal
 from tacit.functional.importance import log_mean_exp
 from tacit.functional.likelihoods import gaussian
 from tacit.functional.noise import normal, uniform
 from tacit.nets.coders import decoder as decoder_for
 from tacit.nets.coders import encoder as encoder_for
-from tacit.nets.observations import observation
+from tacit.nets.observations import observation, rows_at_once
 from tacit.protocol import Batch, Bound, Loss, Method, Optim, Recipe, Spec
 
 __all__ = ["M2"]
 
-ROWS = 4096  # pairs of sample and class that are decoded at once, outside training
 UNITS = 512  # of the layer where what is known of x meets y
 
 
@@ -74,8 +73,8 @@ class M2(Method):
         super().__init__(spec)
         if not spec.classes:
             raise DataError(f"M2 learns from some labels and the data ({spec}) have none; --labels names them")
-        if depth < 1:
-            raise OptionError(f"--depth is {depth}; M2 takes 1 or more")
+        at_least(1, latent=latent, depth=depth)
+        at_least(0, warmup_steps=warmup_steps, label_weight=label_weight or 0)
         self.latent, self.prior, self.classes = latent, prior, len(spec.classes)
         self.label_weight = label_weight if label_weight is not None else 10.0 if spec.kind == "image" else 1.0
         self.warmup_steps = warmup_steps
@@ -153,7 +152,7 @@ class M2(Method):
     def log_weights(self, x: Tensor, k: int, generator: Generator | None = None) -> Tensor:
         """Returns the log of sum_y p(x, y, z_y) / q(z_y | x, y) for k draws of every z_y, shape (k, N)."""
         chunks, zero = [], torch.zeros((), device=x.device)
-        for some in x.split(max(1, ROWS // self.classes)):
+        for some in x.split(max(1, rows_at_once(self.observation.shape) // self.classes)):
             every = torch.ones(len(some), self.classes, dtype=torch.bool, device=x.device)
             mean, log_var = self.posterior(some, every)  # (n K, d)
             draws = []
@@ -175,7 +174,7 @@ class M2(Method):
     def anomaly_score(self, x: Tensor) -> Tensor:
         """Returns U(x) (equation 7) with each z at its posterior's mean, shape (N,), the same however x is batched."""
         scores = []
-        for some in x.split(max(1, ROWS // self.classes)):
+        for some in x.split(max(1, rows_at_once(self.observation.shape) // self.classes)):
             log_q = log_softmax(self.classify(some), 1)  # (n, K)
             bounds = self.bounds(some, torch.ones_like(log_q) > 0, log_q.new_zeros(*log_q.shape, self.latent))
             scores.append((log_q.exp() * (log_q - bounds)).sum(1))

@@ -7,9 +7,10 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from tacit.errors import OptionError
+from tacit.errors import at_least
 from tacit.methods.autoencoders.vae import VAE
 from tacit.nets.coders import decoder as decoder_for
+from tacit.nets.observations import rows_at_once
 from tacit.nets.pixels import Levels, Logistics, Pixels
 from tacit.protocol import Optim, Recipe, Spec
 
@@ -48,7 +49,7 @@ class PixelVAE(VAE):
         OptionError: If the number of layers is negative.
     """
 
-    accepts = ("image",)  # type: ignore[assignment]  # fewer kinds than a VAE
+    accepts = ("image",)
 
     def __init__(
         self,
@@ -68,8 +69,8 @@ class PixelVAE(VAE):
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
     ) -> None:
-        if layers < 0:
-            raise OptionError(f"--layers is {layers}; it must be at least 0")
+        at_least(0, layers=layers)
+        at_least(1, stack_width=stack_width, components=components)
         super().__init__(
             spec, latent=latent, likelihood=likelihood, beta=beta, warmup_steps=warmup_steps, free_bits=free_bits,
             width=width, depth=depth, net=net, encoder=encoder, decoder=decoder or nn.Identity(),  # for the moment
@@ -79,6 +80,7 @@ class PixelVAE(VAE):
             pixels = Pixels(law, width=stack_width, layers=layers, condition=stack_width)
             self.observation = InOrder(pixels, stack_width)  # type: ignore[assignment]
         shape = self.observation.shape
+        self.rows = rows_at_once(shape)
         self.decoder = decoder or decoder_for(spec, latent, shape=shape, width=width, depth=depth, net=net)
 
     def recipe(self) -> Recipe:

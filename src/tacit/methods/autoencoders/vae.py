@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
+from tacit.errors import at_least
 from tacit.functional.divergences import kl_standard_normal
 from tacit.functional.importance import log_mean_exp
 from tacit.functional.likelihoods import standard_normal
@@ -16,12 +17,11 @@ from tacit.nets.autoregressive import InverseAutoregressiveFlow
 from tacit.nets.bayesian import Bayesian
 from tacit.nets.coders import decoder as decoder_for
 from tacit.nets.coders import encoder as encoder_for
-from tacit.nets.observations import observation
-from tacit.protocol import Batch, Bound, Loss, Method, Optim, Recipe, Spec
+from tacit.nets.observations import observation, rows_at_once
+from tacit.protocol import Batch, Bound, Kind, Loss, Method, Optim, Recipe, Spec
 
 __all__ = ["VAE"]
 
-ROWS = 4096  # decoded at once for an importance-weighted bound
 ACTIVE = 0.01  # variance of the posterior mean over the data above which a unit is active (Burda et al. 2015)
 FLOW_WIDTH = 128
 
@@ -42,7 +42,8 @@ class VAE(Method):
         sigma: Scale of gaussian, logistic and mixed; by default learned: one for all values, of a table one a column.
         beta: Weight of the KL divergence; 1 is the evidence lower bound.
         warmup_steps: Steps over which that weight rises linearly from 0.
-        free_bits: Nats of each latent dimension, averaged over the batch, below which its KL is not pressed.
+        free_bits: Nats of each latent dimension, averaged over the samples that fit at once, below which its KL is
+            not pressed.
         flows: Steps of inverse autoregressive flow behind the Gaussian posterior; 0 leaves it Gaussian.
         bayesian: Whether the decoder's weights have a posterior, too, with the prior N(0, 1).
         width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
@@ -53,10 +54,10 @@ class VAE(Method):
 
     Raises:
         DataError: If the data are not in the likelihood's range, or images are too small for the net.
-        OptionError: If the likelihood does not suit the data.
+        OptionError: If the likelihood does not suit the data, or a number is too small.
     """
 
-    accepts = ("image", "map", "vector", "table")
+    accepts: ClassVar[tuple[Kind, ...]] = ("image", "map", "vector", "table")
 
     def __init__(
         self,
@@ -77,9 +78,12 @@ class VAE(Method):
         decoder: nn.Module | None = None,
     ) -> None:
         super().__init__(spec)
+        at_least(1, latent=latent)
+        at_least(0, beta=beta, warmup_steps=warmup_steps, free_bits=free_bits, flows=flows)
         self.latent, self.beta, self.warmup_steps, self.free_bits = latent, beta, warmup_steps, free_bits
         self.observation = observation(spec, likelihood, sigma)
         self.discrete, self.binary = self.observation.discrete, self.observation.binary
+        self.rows = rows_at_once(self.observation.shape)
         self.encoder = encoder or encoder_for(spec, 2 * latent, width=width, depth=depth, net=net)
         made = decoder or decoder_for(spec, latent, shape=self.observation.shape, width=width, depth=depth, net=net)
         self.decoder = Bayesian(made) if bayesian else made
@@ -99,8 +103,9 @@ class VAE(Method):
         yield Loss("model", value, terms)
 
     def weight(self) -> float:
-        """Returns the weight of the KL divergence at this step."""
-        return self.beta * min(1.0, (self.clock.step + 1) / max(1, self.warmup_steps))
+        """Returns the weight of the KL divergence at this step; where nothing is learned, that at the end."""
+        warm = min(1.0, (self.clock.step + 1) / max(1, self.warmup_steps)) if self.training else 1.0
+        return self.beta * warm
 
     def recipe(self) -> Recipe:
         """Returns how it likes to be trained."""
@@ -122,7 +127,7 @@ class VAE(Method):
         if self.flow is None:
             return z, log_q
         z, slope = self.flow(z, torch.cat([mean, log_var], 1))
-        return z, log_q - slope
+        return z, (log_q.flip(1) if len(self.flow.steps) % 2 else log_q) - slope  # each step turns the order
 
     def infer(self, x: Tensor, *, k: int = 1, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Returns k draws of q(z | x), shape (k, N, d), and their log density in nats, shape (k, N)."""
@@ -145,7 +150,7 @@ class VAE(Method):
     def log_weights(self, x: Tensor, k: int, generator: Generator | None = None) -> Tensor:
         """Returns log p(x, z_i) - log q(z_i | x) of k draws from the posterior, shape (k, N)."""
         chunks = []
-        for some in torch.arange(k).split(max(1, ROWS // len(x))):
+        for some in torch.arange(k).split(max(1, self.rows // len(x))):
             z, log_q = self.infer(x, k=len(some), generator=generator)
             again = x.repeat(len(some), *[1] * (x.dim() - 1))  # (N, ...) -> (k' N, ...)
             chunks.append(self.log_joint(again, z.flatten(0, 1)).unflatten(0, (len(some), -1)) - log_q)

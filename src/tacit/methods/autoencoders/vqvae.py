@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from tacit.errors import OptionError
+from tacit.errors import OptionError, at_least
 from tacit.nets import quantisers
 from tacit.nets.grids import grid_decoder, grid_encoder
 from tacit.nets.observations import observation
@@ -34,9 +34,9 @@ class VQVAE(Method):
         quantiser: What makes codes of vectors: vq (a learned codebook) or fsq (each dimension rounded to its levels).
         levels: Of each dimension of fsq, such as 8,5,5,5; by default as many as make about the number of codes.
         positions: Codes of one sample where the net is an mlp; else the net's grid decides.
-        commitment: Weight of the distance between the encoder's output and its code.
-        decay: Of the codebook's moving averages, per step.
-        restart: Share of an even use below which a code is moved to a random encoder output; 0 never moves one.
+        commitment: With vq, the weight of the distance between the encoder's output and its code.
+        decay: With vq, of the codebook's moving averages, per step.
+        restart: With vq, the share of an even use below which a code is moved to a random encoder output; 0 for never.
         likelihood: Of the data given codes: gaussian; bernoulli (of binary data a likelihood, of grey values only a
             loss); logistic or mixture (of 8-bit images, discrete); mixed (of tables); auto is mixed for tables, else
             gaussian.
@@ -76,8 +76,8 @@ class VQVAE(Method):
         decoder: nn.Module | None = None,
     ) -> None:
         super().__init__(spec)
-        if positions < 1:
-            raise OptionError(f"--positions is {positions}; expected at least 1")
+        at_least(1, positions=positions)
+        at_least(0, commitment=commitment)
         self.commitment = commitment
         self.quantiser = quantisers.quantiser(
             quantiser, codes, code_width, levels=levels, decay=decay, restart=restart

@@ -60,6 +60,8 @@ class PixelCNN(Method):
                                    ("layers", layers, 1)):  # fmt: skip
             if value < least:
                 raise OptionError(f"--{name} is {value}; it must be at least {least}")
+        if not 0 <= dropout < 1:
+            raise OptionError(f"--dropout is {dropout:g}; it is a share from 0 to below 1")
         if conditional and not spec.classes:
             raise DataError(f"--conditional needs labels and the data ({spec}) have none; --labels names them")
         self.needs = frozenset({"label"}) if conditional else frozenset()
