@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from tacit.errors import DataError
 
-__all__ = ["binarised", "grey_of"]
+__all__ = ["binarised", "grey_of", "two_valued"]
 
 CHUNK, WHITE = 1_024, torch.tensor(255, dtype=torch.uint8)
 
@@ -18,12 +18,18 @@ def grey_of(x: Tensor | None, kind: str, source: str) -> Tensor | None:
     Raises:
         DataError: If the samples are neither.
     """
-    if x is not None and kind == "image" and bool(((x == 0) | (x == (255 if x.dtype == torch.uint8 else 1))).all()):
+    if x is not None and kind == "image" and two_valued(x):
         return None
     if x is None or kind != "image" or x.dtype != torch.uint8:
         found = f"{kind}s" if x is None else f"{kind}s of {str(x.dtype).removeprefix('torch.')}"
         raise DataError(f"--binarise draws black and white of the grey of 8-bit images; {source} holds {found}")
     return x
+
+
+def two_valued(x: Tensor) -> bool:
+    """Returns whether all values of samples, (N, ...), are the least or the greatest of images: 0 or 1, or 0 or 255."""
+    most = 255 if x.dtype == torch.uint8 else 1
+    return all(bool(((part == 0) | (part == most)).all()) for part in x.split(CHUNK))
 
 
 def binarised(grey: Tensor, generator: Generator) -> Tensor:

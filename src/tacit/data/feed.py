@@ -69,6 +69,8 @@ class Feed:
 
     def round(self, k: int) -> Batch:
         """Returns our share of round k, counted from 0."""
+        if not self.augment and self.data.grey is None:
+            return self.data.batch(self.positions(k), self.needs, self.device)
         drawn = self._generator.manual_seed(_mixed(self.seed, k, self.rank))
         batch = self.data.batch(self.positions(k), self.needs, self.device, drawn)
         if self.augment:

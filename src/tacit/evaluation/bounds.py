@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -257,7 +258,7 @@ def ask(case: Case) -> Iterator[Measure]:
                   f"{annealing(effort, found)}, and backwards from their own latents: log p lies in expectation "
                   "between the two", "lower")  # fmt: skip
     if case.pictures is not None:
-        draw(case, found)
+        draw(case, found, case.pictures)
 
 
 def name_of(k: int) -> str:
@@ -289,14 +290,14 @@ def measure(case: Case, name: str, value: Tensor, of: str, unit: str, words: str
                    high=high, unit=unit, better=better, space=over(case.run, case.test))  # fmt: skip
 
 
-def draw(case: Case, found: Bounds) -> None:
+def draw(case: Case, found: Bounds, folder: Path) -> None:
     """Draws all bounds of the annealed samples, and how far each is below the tightest."""
     same = {name_of(k): value[found.chosen] for k, value in found.draws.items()} | {"AIS": found.annealed}
     gap, _, _ = mean_interval(found.upper - found.lower, seed=case.seed)
     ladder(
         {name: mean_interval(value, seed=case.seed) for name, value in same.items()},
         {name: mean_interval(found.annealed - value, seed=case.seed) for name, value in same.items() if name != "AIS"},
-        (case.pictures or case.run.path) / "bounds.png",
+        folder / "bounds.png",
         title="How loose is the bound?",
         subtitle=f"{case.run.title}: {len(found.chosen):,} unseen samples, the same for all bounds; 95 % intervals. "
                  f"Bidirectional gap of AIS on simulated samples: {gap:.2f} nats",

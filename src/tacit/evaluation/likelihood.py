@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from tacit.data.binary import two_valued
 from tacit.data.dataset import Data
 from tacit.evaluation.case import Case, drawn
 from tacit.evaluation.intervals import mean_interval
@@ -97,18 +98,12 @@ def gap(case: Case, title: str, unseen: Tensor, known: Tensor) -> Measure:
 
 def mass_of(run: Run, data: Data) -> Mass:
     """Returns whether nats are of probabilities or of densities, where the run says so; none if they are of neither."""
-    if run.chain.binary and not two_valued(data):
+    if run.chain.binary and not two_valued(data.x):
         return "none"
     discrete = run.chain.discrete
     if discrete and run.density_over() == "the data" and run.spec.kind == "image" and not on_levels(data):
         return "unknown"
     return "unknown" if discrete is None else "probability" if discrete else "density"
-
-
-def two_valued(data: Data) -> bool:
-    """Returns whether all values are 0 or 1."""
-    one = 255 if data.x.dtype == torch.uint8 else 1
-    return all(bool(((part == 0) | (part == one)).all()) for part in data.x.split(PART))
 
 
 def on_levels(data: Data) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -329,7 +330,7 @@ def ask(case: Case) -> Iterator[Measure]:
         yield measure(case, "amortisation gap", found.kl - found.diagonal, "diagonal Gaussian", "ELBO of the best "
                       f"diagonal Gaussian less that of the one that the encoder gives; mean over {on}", "lower")
     if case.pictures is not None:
-        draw(case, found)
+        draw(case, found, case.pictures)
 
 
 def measure(case: Case, name: str, value: Tensor, of: str, words: str, better: Better) -> Measure:
@@ -339,7 +340,7 @@ def measure(case: Case, name: str, value: Tensor, of: str, words: str, better: B
                    high=high, unit="nats", better=better, space=over(case.run, case.test))  # fmt: skip
 
 
-def draw(case: Case, found: Hidden) -> None:
+def draw(case: Case, found: Hidden, folder: Path) -> None:
     """Draws the true posterior of some samples, with q and the best Gaussian."""
     grid = found.grid
     shares = grid.log_joint.softmax(0).unflatten(0, (FINE, FINE)).cpu()  # (G, G, N)
@@ -353,6 +354,6 @@ def draw(case: Case, found: Hidden) -> None:
         )
         for n in range(min(SHOWN, len(found.log_p)))
     ]  # fmt: skip
-    posteriors(panels, (case.pictures or case.run.path) / "posterior.png", title="What the bound hides",
+    posteriors(panels, folder / "posterior.png", title="What the bound hides",
                subtitle=f"{case.run.title}: true posterior (blue: 50, 80, 95 and 99 % of its mass), q (orange) and the "
                         "best diagonal Gaussian (dashed) for unseen samples")  # fmt: skip

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
-__all__ = ["effective_draws", "grouped", "log_mean_exp"]
+__all__ = ["effective_draws", "grouped", "importance_weights", "log_mean_exp"]
+
+Infer = Callable[[int], tuple[Tensor, Tensor]]
+LogJoint = Callable[[Tensor, Tensor], Tensor]
 
 
 def log_mean_exp(log_w: Tensor, dim: int = 0) -> Tensor:
@@ -38,6 +43,28 @@ def effective_draws(log_w: Tensor, dim: int = 0) -> Tensor:
     return (2 * log_w.logsumexp(dim) - (2 * log_w).logsumexp(dim)).exp()
 
 
+def importance_weights(infer: Infer, log_joint: LogJoint, x: Tensor, k: int, *, rows: int) -> Tensor:
+    """Returns log p(x, z_i) - log q(z_i | x) of k draws of each sample, some at a time.
+
+    Arguments:
+        infer: Given a number k', returns as many draws of the latents of each sample, shape (k', N, ...), and the log
+            of their probability in nats, shape (k', N).
+        log_joint: Given samples, shape (M, ...), and a latent of each, returns log p(x, z) in nats, shape (M,).
+        x: Samples, shape (N, ...).
+        k: Draws.
+        rows: Pairs of sample and draw that are decoded at once, or one draw of each sample where that is more.
+
+    Returns:
+        Nats, shape (k, N).
+    """
+    chunks = []
+    for some in torch.arange(k).split(max(1, rows // len(x))):
+        z, log_q = infer(len(some))
+        again = x.repeat(len(some), *[1] * (x.dim() - 1))  # (N, ...) -> (k' N, ...)
+        chunks.append(log_joint(again, z.flatten(0, 1)).unflatten(0, log_q.shape) - log_q)
+    return torch.cat(chunks)
+
+
 def grouped(log_w: Tensor, k: int) -> Tensor:
     """Returns log weights in groups of k draws, of which each gives a bound of its own; left-over draws are dropped.
 
@@ -52,7 +79,6 @@ def grouped(log_w: Tensor, k: int) -> Tensor:
         Shape (K // k, k, N).
 
     Example:
-        >>> import torch
         >>> log_w = torch.tensor([0.5, 1.5, 1.0, 4.0]).log()[:, None]
         >>> log_mean_exp(grouped(log_w, 2), dim=1).exp()
         tensor([[1.0000],

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import shutil
 import signal
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Never, Self
+from typing import Any, Never
 
 import scipy.stats
 import torch
@@ -24,7 +23,7 @@ from tacit.data.dataset import Data
 from tacit.data.labels import few
 from tacit.data.open import open_source
 from tacit.data.options import ReadOptions
-from tacit.errors import DataError, Interrupted, OptionError, RunError, TacitError
+from tacit.errors import DataError, Interrupted, OptionError, TacitError
 from tacit.evaluation.case import known_labels
 from tacit.evaluation.probing import Features, linear_probe, standardised
 from tacit.evaluation.representation import flat, values
@@ -33,9 +32,10 @@ from tacit.pictures.few_labels import accuracy_curves
 from tacit.runs.config import Record
 from tacit.runs.fitting import fit
 from tacit.runs.fitting import resume as resume_run
-from tacit.runs.folder import is_run, write_atomically
+from tacit.runs.folder import is_run
 from tacit.runs.loading import load
 from tacit.runs.run import Run
+from tacit.study.few_labels_journal import FILE, FIT, PICTURE, Journal
 from tacit.study.few_labels_panel import Asked, Member, panel, usual
 from tacit.training.signals import handled
 
@@ -43,8 +43,6 @@ __all__ = ["FILE", "PICTURE", "FewLabels", "Gain", "cell", "few_labels", "interv
 
 Say = Callable[[str], None]
 
-FILE, PICTURE = "few-labels.json", "few-labels.png"
-FIT = ".fit"  # holds the run that learns from labels, while it does
 COUNTS, REPEATS, LEVEL = (10, 30, 100, 300, 1000), 5, 0.95
 PIECE = 512  # samples that are represented at a time
 
@@ -99,18 +97,6 @@ class FewLabels:
                 more = [a - b for a, b in zip(known[best], known[reference], strict=False)]
                 among = sum(title in known for title in others)
                 yield Gain(labels, best, reference, statistics.fmean(more), interval(more, -1.0, among))
-
-
-def cleared(folder: Path) -> None:
-    """Removes the figures of a folder, their picture, and the runs that they name; what else lies there stays."""
-    try:
-        titles = list(json.loads((folder / FILE).read_text("utf-8"))["options"])
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError):
-        titles = []
-    for name in (FIT, *(title.replace(" ", "-") for title in titles)):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (PICTURE, FILE):
-        (folder / name).unlink(missing_ok=True)
 
 
 def interval(draws: Sequence[float], least: float = 0.0, among: int = 1) -> tuple[float, float]:
@@ -199,73 +185,6 @@ def check(data: Data, counts: Sequence[int], repeats: int) -> None:
 # The measuring -------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Journal:
-    """What was found so far, as ``few-labels.json`` holds it.
-
-    Arguments:
-        folder: Where it lies.
-        header: What the figures are of: the data, the seed, and the members' options.
-        accuracies: As `FewLabels.accuracies`.
-    """
-
-    folder: Path
-    header: dict[str, Any]
-    accuracies: dict[str, dict[int, list[float]]] = field(default_factory=dict)
-
-    @classmethod
-    def opened(cls, folder: Path, data: Data, members: Sequence[Member], seed: int, command: str, *,
-               overwrite: bool) -> Self:
-        """Returns a new journal, or the one that is there.
-
-        Raises:
-            RunError: If figures of other data, another seed or other options are there, or other files.
-        """
-        header = {"source": data.source, "fingerprint": data.fingerprint, "seed": seed, "command": command,
-                  "training": len(data.training), "held_out": len(data.testing),
-                  "options": {m.title: dict(m.options) for m in members}}
-        path = folder / FILE
-        if folder.exists() and not path.is_file() and any(folder.iterdir()):
-            raise RunError(f"{folder} holds other files, and no {FILE}; nothing of it is touched; choose another -o")
-        if path.is_file() and overwrite:
-            cleared(folder)
-        found = cls(folder, header)
-        if path.is_file():
-            try:
-                plain = json.loads(path.read_text("utf-8"))
-                found.accuracies = {t: {int(c): list(a) for c, a in known.items()} for t, known in
-                                    plain["accuracies"].items()}
-                found.join(plain)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise RunError(f"{path} cannot be read ({type(error).__name__}: {error}); restore it, or begin again "
-                               "with --overwrite") from error
-        folder.mkdir(parents=True, exist_ok=True)
-        found.write()
-        return found
-
-    def join(self, plain: Mapping[str, Any]) -> None:
-        """Takes up a header that was written before; raises `RunError` where it does not go with this one."""
-        options = self.header["options"]
-        other = next((t for t, o in plain["options"].items() if t in options and options[t] != o), None)
-        what = "data" if plain["fingerprint"] != self.header["fingerprint"] else \
-            "seed" if plain["seed"] != self.header["seed"] else f"options of {other}" if other else ""
-        if what:
-            raise RunError(f"{self.folder / FILE} holds figures with other {what}; --overwrite drops them, another -o "
-                           "leaves them")
-        self.header["options"] = plain["options"] | options
-
-    def add(self, title: str, labels: int, accuracy: float) -> None:
-        """Adds a draw, and writes everything."""
-        self.accuracies.setdefault(title, {}).setdefault(labels, []).append(accuracy)
-        self.write()
-
-    def write(self) -> None:
-        """Writes ``few-labels.json``."""
-        plain = self.header | {"accuracies": self.accuracies}
-        with write_atomically(self.folder / FILE) as path:
-            path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
 class Work:
     """The panel at work.
 
@@ -284,8 +203,8 @@ class Work:
         self.data, self.members, self.counts, self.repeats = data, tuple(members), counts, repeats
         self.seed, self.journal, self.say = seed, journal, say
         self.known = known_labels(data)
-        self.test = data.take(data.testing[self.known[data.testing] >= 0])
-        self.right = self.known[data.testing[self.known[data.testing] >= 0]]
+        judged = data.testing[self.known[data.testing] >= 0]
+        self.test, self.right = data.take(judged), self.known[judged]
         self.runs: dict[str, Run] = {}
 
     def interrupt(self, number: int, frame: FrameType | None) -> Never:

@@ -8,7 +8,7 @@ from typing import Literal
 from torch import nn
 
 from tacit.functional.total_correlation import decomposed, minibatch_stratified, minibatch_weighted
-from tacit.methods.autoencoders.vae import ACTIVE, VAE
+from tacit.methods.autoencoders.vae import VAE, active_units
 from tacit.protocol import Batch, Loss, Spec
 
 __all__ = ["BetaTCVAE"]
@@ -85,6 +85,6 @@ class BetaTCVAE(VAE):
             "reconstruction": -log_p.detach(), "kl": elbo_kl.detach(),
             "mutual_information": information.detach(), "total_correlation": correlation.detach(),
             "dimension_kl": own.detach(),
-            "active_units": (mean.detach().var(0, correction=0) > ACTIVE).float().sum(),
+            "active_units": active_units(mean),
         }
         yield Loss("model", elbo_kl + beyond - log_p, terms)

@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from tacit.errors import at_least
 from tacit.functional.total_correlation import permuted
-from tacit.methods.autoencoders.vae import ACTIVE, VAE
+from tacit.methods.autoencoders.vae import VAE, active_units
 from tacit.nets.mlp import MLP
 from tacit.protocol import Batch, Loss, Optim, Recipe, Spec
 
@@ -88,7 +88,7 @@ class FactorVAE(VAE):
         correlation = self.density_ratio(z).mean()  # equation 3
         terms = {
             "reconstruction": -log_p.detach(), "kl": elbo_kl.detach(), "total_correlation": correlation.detach(),
-            "active_units": (mean.detach().var(0, correction=0) > ACTIVE).float().sum(),
+            "active_units": active_units(mean),
         }
         yield Loss("vae", elbo_kl + self.gamma * correlation - log_p, terms)  # equation 2
 

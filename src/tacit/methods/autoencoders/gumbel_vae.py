@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 
 from tacit.errors import OptionError, at_least
-from tacit.functional.importance import log_mean_exp
+from tacit.functional.importance import importance_weights, log_mean_exp
 from tacit.functional.likelihoods import categorical
 from tacit.functional.relaxed import concrete, concrete_log_prob, draw_one_hot, hardened, kl_uniform, straight_through
 from tacit.nets.coders import decoder as decoder_for
@@ -129,15 +129,18 @@ class GumbelVAE(Method):
 
     def log_weights(self, x: Tensor, k: int, generator: Generator | None = None) -> Tensor:
         """Returns log p(x, z_i) - log q(z_i | x) of k hard draws from the posterior, shape (k, N)."""
-        logits, chunks = self.posterior(x), []
+        logits = self.posterior(x)
         log_prior = -self.variables * math.log(self.categories)
-        for some in torch.arange(k).split(max(1, rows_at_once(self.observation.shape) // len(x))):
-            repeated = logits.repeat(len(some), 1, 1)  # (N, V, K) -> (k' N, V, K)
+
+        def drawn(some: int) -> tuple[Tensor, Tensor]:
+            repeated = logits.expand(some, *logits.shape)  # (k', N, V, K)
             z = draw_one_hot(repeated, generator=generator)
-            log_p = self.log_likelihood(x.repeat(len(some), *[1] * (x.dim() - 1)), z) + log_prior
-            log_q = categorical(z, repeated).sum(1)  # (k' N, V) -> (k' N,)
-            chunks.append((log_p - log_q).unflatten(0, (len(some), -1)))  # (k' N,) -> (k', N)
-        return torch.cat(chunks)
+            return z, categorical(z, repeated).sum(-1)  # (k', N, V) -> (k', N)
+
+        def log_joint(x: Tensor, z: Tensor) -> Tensor:
+            return self.log_likelihood(x, z) + log_prior
+
+        return importance_weights(drawn, log_joint, x, k, rows=rows_at_once(self.observation.shape))
 
     def log_prob(self, x: Tensor, *, k: int = 1, generator: Generator | None = None) -> Tensor:
         """Returns a draw of the k-sample bound in nats, (N,); k = 1: the ELBO. Without a generator, that of seed 0."""

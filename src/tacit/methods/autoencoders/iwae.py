@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from tacit.errors import OptionError
+from tacit.errors import OptionError, at_least
 from tacit.functional.importance import effective_draws, log_mean_exp
 from tacit.functional.likelihoods import gaussian_each
 from tacit.functional.noise import normal
@@ -66,8 +66,7 @@ class IWAE(VAE):
             spec, latent=latent, likelihood=likelihood, sigma=sigma, width=width, depth=depth, net=net,
             encoder=encoder, decoder=decoder,
         )
-        if draws < 1:
-            raise OptionError(f"--draws is {draws}; it must be at least 1")
+        at_least(1, draws=draws)
         self.draws, self.gradient = draws, gradient
 
     def losses(self, batch: Batch) -> Iterator[Loss]:

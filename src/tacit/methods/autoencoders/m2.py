@@ -12,7 +12,7 @@ from torch.nn.functional import log_softmax, one_hot, silu
 from tacit.errors import DataError, OptionError, at_least
 from tacit.functional.divergences import kl_standard_normal
 from tacit.functional.importance import log_mean_exp
-from tacit.functional.likelihoods import gaussian
+from tacit.functional.likelihoods import gaussian, standard_normal
 from tacit.functional.noise import normal, uniform
 from tacit.nets.coders import decoder as decoder_for
 from tacit.nets.coders import encoder as encoder_for
@@ -151,14 +151,15 @@ class M2(Method):
 
     def log_weights(self, x: Tensor, k: int, generator: Generator | None = None) -> Tensor:
         """Returns the log of sum_y p(x, y, z_y) / q(z_y | x, y) for k draws of every z_y, shape (k, N)."""
-        chunks, zero = [], torch.zeros((), device=x.device)
+        chunks = []
         for some in x.split(max(1, rows_at_once(self.observation.shape) // self.classes)):
             every = torch.ones(len(some), self.classes, dtype=torch.bool, device=x.device)
             mean, log_var = self.posterior(some, every)  # (n K, d)
             draws = []
             for _ in range(k):
                 z = mean + (0.5 * log_var).exp() * normal(*mean.shape, device=x.device, generator=generator)
-                log_w = self.log_likelihood(some, z, every) + gaussian(z, zero, zero) - gaussian(z, mean, 0.5 * log_var)
+                log_p = self.log_likelihood(some, z, every) + standard_normal(z).sum(1)
+                log_w = log_p - gaussian(z, mean, 0.5 * log_var)
                 draws.append(log_w.unflatten(0, every.shape).logsumexp(1))  # (n K,) -> (n,)
             chunks.append(torch.stack(draws))
         return torch.cat(chunks, 1)

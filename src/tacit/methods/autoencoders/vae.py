@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from tacit.errors import at_least
 from tacit.functional.divergences import kl_standard_normal
-from tacit.functional.importance import log_mean_exp
+from tacit.functional.importance import importance_weights, log_mean_exp
 from tacit.functional.likelihoods import standard_normal
 from tacit.functional.noise import normal
 from tacit.nets.autoregressive import InverseAutoregressiveFlow
@@ -20,7 +20,7 @@ from tacit.nets.coders import encoder as encoder_for
 from tacit.nets.observations import observation, rows_at_once
 from tacit.protocol import Batch, Bound, Kind, Loss, Method, Optim, Recipe, Spec
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "active_units"]
 
 ACTIVE = 0.01  # variance of the posterior mean over the data above which a unit is active (Burda et al. 2015)
 FLOW_WIDTH = 128
@@ -95,8 +95,7 @@ class VAE(Method):
         z, kl = self.draw(mean, log_var)  # (N, d) each
         log_p, kl = self.log_likelihood(batch.x, z).mean(), kl.mean(0)  # (d,)
         value = self.weight() * kl.clamp_min(self.free_bits).sum() - log_p
-        active = (mean.detach().var(0, correction=0) > ACTIVE).float().sum()
-        terms = {"reconstruction": -log_p.detach(), "kl": kl.detach().sum(), "active_units": active}
+        terms = {"reconstruction": -log_p.detach(), "kl": kl.detach().sum(), "active_units": active_units(mean)}
         if isinstance(self.decoder, Bayesian):  # appendix F: the KL of the weights counts once for all samples
             weights = self.decoder.kl() / self.clock.samples
             value, terms = value + weights, terms | {"kl_of_weights": weights.detach()}
@@ -131,8 +130,12 @@ class VAE(Method):
 
     def infer(self, x: Tensor, *, k: int = 1, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Returns k draws of q(z | x), shape (k, N, d), and their log density in nats, shape (k, N)."""
-        mean, log_var = (part.repeat(k, 1) for part in self.posterior(x))  # (N, d) -> (k N, d)
-        z, log_q = self.moved(mean, log_var, normal(*mean.shape, device=x.device, generator=generator))
+        return self.inferred(*self.posterior(x), k, generator)
+
+    def inferred(self, mean: Tensor, log_var: Tensor, k: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
+        """Returns what `infer` does, given the posteriors before flows, (N, d) each."""
+        mean, log_var = mean.repeat(k, 1), log_var.repeat(k, 1)  # (N, d) -> (k N, d)
+        z, log_q = self.moved(mean, log_var, normal(*mean.shape, device=mean.device, generator=generator))
         return z.unflatten(0, (k, -1)), log_q.sum(1).unflatten(0, (k, -1))
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
@@ -149,12 +152,10 @@ class VAE(Method):
 
     def log_weights(self, x: Tensor, k: int, generator: Generator | None = None) -> Tensor:
         """Returns log p(x, z_i) - log q(z_i | x) of k draws from the posterior, shape (k, N)."""
-        chunks = []
-        for some in torch.arange(k).split(max(1, self.rows // len(x))):
-            z, log_q = self.infer(x, k=len(some), generator=generator)
-            again = x.repeat(len(some), *[1] * (x.dim() - 1))  # (N, ...) -> (k' N, ...)
-            chunks.append(self.log_joint(again, z.flatten(0, 1)).unflatten(0, (len(some), -1)) - log_q)
-        return torch.cat(chunks)
+        mean, log_var = self.posterior(x)
+        return importance_weights(
+            lambda some: self.inferred(mean, log_var, some, generator), self.log_joint, x, k, rows=self.rows
+        )
 
     def log_prob(self, x: Tensor, *, k: int = 1, generator: Generator | None = None) -> Tensor:
         """Returns a draw of the k-sample bound in nats, (N,); k = 1: the ELBO. Without a generator, that of seed 0."""
@@ -194,3 +195,8 @@ class VAE(Method):
         """Returns draws of p(x, z): x with its noise, shape (n, *spec.shape), and z, shape (n, d)."""
         z = normal(n, self.latent, device=self.device, generator=generator)
         return self.observation.sample(self.decoder(z), generator), z
+
+
+def active_units(mean: Tensor) -> Tensor:
+    """Returns how many dimensions of posterior means, (N, d), tell the samples of a batch from one another."""
+    return (mean.detach().var(0, correction=0) > ACTIVE).float().sum()

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from tacit.errors import DataError, OptionError
+from tacit.errors import DataError, OptionError, at_least
 from tacit.nets.pixels import Choose, Codes, Law, Levels, Logistics, Pixels
 from tacit.protocol import Batch, Bound, Loss, Method, Optim, Recipe, Spec
 
@@ -56,10 +56,8 @@ class PixelCNN(Method):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(spec)
-        for name, value, least in (("levels", levels, 2), ("components", components, 1), ("width", width, 1),
-                                   ("layers", layers, 1)):  # fmt: skip
-            if value < least:
-                raise OptionError(f"--{name} is {value}; it must be at least {least}")
+        at_least(2, levels=levels)
+        at_least(1, components=components, width=width, layers=layers)
         if not 0 <= dropout < 1:
             raise OptionError(f"--dropout is {dropout:g}; it is a share from 0 to below 1")
         if conditional and not spec.classes:
