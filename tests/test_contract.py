@@ -54,13 +54,19 @@ def runs(tmp_path_factory, little_digits):
 def test_capabilities_keep_their_promises(name, runs, digits_data):
     run = runs(name)
     n, shape, able = len(digits_data), digits_data.spec.shape, run.capabilities
-    assert able - {"Invertible"} <= set(ROWS[name].can)
+    assert able - {"Invertible", "Prior"} <= set(ROWS[name].can)
     assert able, f"{name} can do nothing"
     if "Encodes" in able:
         z = run.encode(digits_data)
         assert z.dtype == torch.float32 and len(z) == n and torch.isfinite(z).all()
-        if "Decodes" in able:
+        if {"Decodes", "Reconstructs"} <= able:
             assert run.decode(z[:5]).shape == (5, *shape)
+    if "Prior" in able:
+        drawn = run.method.prior(5, generator=torch.Generator().manual_seed(0))
+        assert run.decode(drawn).shape == (5, *shape)
+        assert drawn[:, : run.method.gaussian].shape == (5, run.method.gaussian)
+    if "Discriminates" in able:
+        assert run.discriminate(digits_data).shape == (n,)
     if "Decodes" in able or "Samples" in able or "Reconstructs" in able:
         made = run.sample(5) if "Samples" in able else run.reconstruct(digits_data)[:5]
         assert made.shape == (5, *shape)

@@ -24,6 +24,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "Scores": ("anomaly_score", "score"),
     "Reconstructs": ("reconstruct",),
     "Translates": ("translate",),
+    "Discriminates": ("discriminate",),
     "Classifies": ("classify",),
     "Clusters": ("assign", "cluster"),
     "Embeds": ("embed", "map"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Generator, Tensor
@@ -14,11 +15,14 @@ __all__ = [
     "Clusters",
     "Decodes",
     "Density",
+    "Discriminates",
     "Embeds",
     "Encodes",
     "Illustrates",
     "Infers",
     "Invertible",
+    "Prior",
+    "Reach",
     "Reconstructs",
     "Samples",
     "Scores",
@@ -36,6 +40,7 @@ CALLS: Mapping[str, str] = {
     "Scores": "anomaly_score",
     "Reconstructs": "reconstruct",
     "Translates": "translate",
+    "Discriminates": "discriminate",
     "Classifies": "classify",
     "Clusters": "assign",
     "Embeds": "embed",
@@ -142,12 +147,42 @@ class Reconstructs(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Which images a translator takes besides those of its spec's size, and how far it looks.
+
+    Arguments:
+        multiple: Of which height and width are multiples.
+        pixels: How far from an output pixel, in pixels of the input, what it depends on may lie; None for everywhere.
+        zoom: Pixels of the output for each pixel of the input, along one side.
+    """
+
+    multiple: int = 1
+    pixels: int | None = None
+    zoom: int = 1
+
+
 @runtime_checkable
 class Translates(Protocol):
-    """Carries samples over to another domain."""
+    """Carries samples over to another domain.
+
+    A method that takes images of any size says so by an attribute ``reach``, a `Reach`.
+    """
 
     def translate(self, x: Tensor, *, to: Any = None) -> Tensor:
-        """Returns the samples in the other domain."""
+        """Returns the samples in the other domain, shape (N, *spec.pair) where samples have partners, else as `x`.
+
+        Of two domains, ``to`` is ``target``, which is the default, or ``source``.
+        """
+        ...
+
+
+@runtime_checkable
+class Discriminates(Protocol):
+    """Tells data from what a generator makes."""
+
+    def discriminate(self, x: Tensor) -> Tensor:
+        """Returns logits, shape (N,): greater for what looks like data."""
         ...
 
 
@@ -184,6 +219,21 @@ class Illustrates(Protocol):
 
     def figures(self) -> dict[str, Any]:
         """Returns arrays for a picture, by name."""
+        ...
+
+
+@runtime_checkable
+class Prior(Protocol):
+    """Draws the latents of new samples: ``decode(prior(n))`` are samples, up to the noise of an observation.
+
+    ``gaussian`` is the number of leading dimensions that are independent standard normal draws; what follows are codes
+    of other kinds, as the one-hot vector of a class.
+    """
+
+    gaussian: int
+
+    def prior(self, n: int, *, label: Any = None, generator: Generator | None = None) -> Tensor:
+        """Returns n latents, shape (n, d); where classes are known, of one class (an int) or of one each (n,)."""
         ...
 
 

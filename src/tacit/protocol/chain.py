@@ -186,6 +186,16 @@ class Chain(nn.Module):
         crossed = self.density_over() == "the data"
         return self.method.binary or (crossed and any(parent.binary for parent, _ in self.links()))
 
+    def prior(self, n: int, *, label: Any = None, generator: Generator | None = None) -> Tensor:
+        """Returns n latents that `decode` makes samples of, shape (n, d)."""
+        result: Tensor = self.method.prior(n, label=label, generator=generator)
+        return result
+
+    def discriminate(self, x: Tensor) -> Tensor:
+        """Returns logits, shape (N,): greater for what looks like data."""
+        result: Tensor = self._call("discriminate")(self.features(x))
+        return result
+
     def anomaly_score(self, x: Tensor) -> Tensor:
         """Returns scores, shape (N,); higher is stranger."""
         result: Tensor = self._call("anomaly_score")(self.features(x))
@@ -234,11 +244,12 @@ def crossable(parent: Any, bridge: Bridge) -> bool:
     return bridge.via == "encode" and "Invertible" in capabilities(parent)
 
 
-BACKWARD = frozenset({"Decodes", "Samples", "Reconstructs", "Translates"})
+ASIDE = {"Invertible": "log_det", "Prior": "prior"}  # capabilities that help others, and that no verb asks for
+BACKWARD = frozenset({"Decodes", "Samples", "Reconstructs", "Translates", "Prior"})
 
 
 def capabilities(chain: nn.Module) -> frozenset[str]:
-    """Returns what a method can do, or what of it a chain leaves: the keys of `CALLS`, and ``Invertible``.
+    """Returns what a method can do, or what of it a chain leaves: the keys of `CALLS`, ``Invertible``, ``Prior``.
 
     Example:
         >>> from tacit.protocol import Method, Spec
@@ -247,7 +258,7 @@ def capabilities(chain: nn.Module) -> frozenset[str]:
     """
     if not isinstance(chain, Chain):
         able = {c for c, call in CALLS.items() if callable(getattr(chain, call, None))}
-        able |= {"Invertible"} if callable(getattr(chain, "log_det", None)) else set()
+        able |= {c for c, call in ASIDE.items() if callable(getattr(chain, call, None))}
         return frozenset(able) - getattr(chain, "without", frozenset())
     able = set(capabilities(chain.method))
     for parent, bridge in chain.links():

@@ -57,6 +57,7 @@ class Spec:
         codes: Number of different codes or tokens; 0 for floats.
         classes: Names of the classes where labels were found.
         columns: Columns of a table.
+        pair: Shape of each sample's partner, where samples have partners.
     """
 
     kind: Kind
@@ -65,6 +66,7 @@ class Spec:
     codes: int = 0
     classes: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    pair: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -106,6 +108,8 @@ class Batch:
         label: Classes, int64 (N,); -1 where unlabelled.
         pair: The partner of each sample, shape (N, ...).
         domain: Domain of each sample, int64 (N,).
+        target: As many samples of the target domain, each nobody's partner, shape (N, *spec.shape); then all of ``x``
+            are of the source domain.
         attribute: Named attributes, shape (N, A).
         index: Position of each sample in its source, int64 (N,).
         length: Valid length of each sample, int64 (N,).
@@ -115,6 +119,7 @@ class Batch:
     label: Tensor | None = None
     pair: Tensor | None = None
     domain: Tensor | None = None
+    target: Tensor | None = None
     attribute: Tensor | None = None
     index: Tensor | None = None
     length: Tensor | None = None

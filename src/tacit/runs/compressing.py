@@ -90,7 +90,7 @@ def way_of(run: Run) -> str:
         return "predicted"
     if "Tokenizes" in able:
         return "codes"
-    if {"Encodes", "Decodes"} <= able:
+    if {"Encodes", "Decodes", "Reconstructs"} <= able:
         return "latents"
     raise CapabilityError(f"{run.method_name} cannot compress; what can encode and decode, such as vqvae or ae, can")
 

@@ -166,12 +166,9 @@ class Run:
         """Returns samples of latents, shape (N, *spec.shape)."""
         z = torch.as_tensor(z, dtype=torch.float32)
         self._require("Decodes")
-        if "Encodes" in self.capabilities:
-            with torch.inference_mode():
-                shape = self.chain.encode(torch.zeros(1, *self.spec.shape, device=self.device)).shape[1:]
-            if z.shape[1:] != shape or not len(z):
-                raise DataError(f"{self.name} decodes latents of shape (N, {', '.join(map(str, shape))}); "
-                                f"found {tuple(z.shape)}")
+        if (shape := self._latents()) and (z.shape[1:] != shape or not len(z)):
+            raise DataError(f"{self.name} decodes latents of shape (N, {', '.join(map(str, shape))}); "
+                            f"found {tuple(z.shape)}")
         return self._each("Decodes", z, self.chain.decode)
 
     def reconstruct(self, x: Any = None) -> Tensor:
@@ -202,6 +199,10 @@ class Run:
     def assign(self, x: Any = None) -> Tensor:
         """Returns int64 groups, shape (N,); -1 for none."""
         return self._over("Clusters", x, self.chain.assign)
+
+    def discriminate(self, x: Any = None) -> Tensor:
+        """Returns logits, shape (N,): greater for what looks like data."""
+        return self._over("Discriminates", x, self.chain.discriminate)
 
     def embed(self, x: Any = None) -> Tensor:
         """Returns places on a map, shape (N, 2)."""
@@ -243,6 +244,15 @@ class Run:
 
     def _require(self, capability: str) -> None:
         self.chain.check(capability, self.method_name)
+
+    @torch.inference_mode()
+    def _latents(self) -> tuple[int, ...]:
+        """Returns the shape of the latents of one sample that `decode` takes; nothing where it is not known."""
+        if "Prior" in self.capabilities:
+            return tuple(self.chain.prior(1, generator=torch.Generator(self.device)).shape[1:])
+        if {"Encodes", "Reconstructs"} <= self.capabilities:  # else what it encodes need not be what it decodes
+            return tuple(self.chain.encode(torch.zeros(1, *self.spec.shape, device=self.device)).shape[1:])
+        return ()
 
     def _check_extra(self, call: str, extra: dict[str, Any]) -> None:
         known = inspect.signature(getattr(self.method, call)).parameters

@@ -56,7 +56,7 @@ def traversal(run: Run, data: Data, *, seed: int = 0) -> Traversal | None:
         The walks; None where the run does not encode to vectors and decode them, or to vectors of so many dimensions
         that no single one shows.
     """
-    if not {"Encodes", "Decodes"} <= run.capabilities:
+    if not {"Encodes", "Decodes", "Reconstructs"} <= run.capabilities:
         return None
     seen = data.take(some(data.testing if len(data.testing) else torch.arange(len(data)), CODES, seed))
     z = run.encode(seen)

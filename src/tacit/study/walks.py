@@ -36,7 +36,7 @@ def traversals_of(member: str, run: Run, data: Data, shown: Shown, seed: int = 0
     Returns:
         Traversals, then interpolations; nothing where the run cannot encode and decode images.
     """
-    if run.spec.kind != "image" or not {"Encodes", "Decodes"} <= run.capabilities:
+    if run.spec.kind != "image" or not {"Encodes", "Decodes", "Reconstructs"} <= run.capabilities:
         return ()
     z = run.encode(shown.data.take(some(torch.arange(len(shown.data)), CODES, seed)))
     if z[0].numel() > WIDEST or len(z) < 2:
