@@ -197,13 +197,53 @@ CATALOG: tuple[Row, ...] = (
     Row(
         name="gan", module="tacit.methods.adversarial.gan", cls="GAN", family="adversarial",
         summary="a generator against a discriminator", paper="Goodfellow et al. 2014",
-        can=("Samples",), accepts=("image", "map", "vector", "table"), cost=50, seat="adversary",
+        can=("Encodes", "Decodes", "Samples", "Discriminates"), accepts=("image", "map", "vector", "table"), cost=50,
+        seat="adversary",
     ),
     Row(
         name="dcgan", module="tacit.methods.adversarial.dcgan", cls="DCGAN", family="adversarial",
         summary="a convolutional GAN; its discriminator's features are a representation",
         paper="Radford, Metz & Chintala 2015",
-        can=("Encodes", "Samples"), accepts=("image",), cost=200, seat="adversary",
+        can=("Encodes", "Decodes", "Samples", "Discriminates"), accepts=("image",), cost=200, seat="adversary",
+    ),
+    Row(
+        name="wgan-gp", module="tacit.methods.adversarial.wgan_gp", cls="WGANGP", family="adversarial",
+        summary="a GAN whose critic measures how far samples are from the data",
+        paper="Gulrajani, Ahmed, Arjovsky, Dumoulin & Courville 2017",
+        can=("Encodes", "Decodes", "Samples", "Discriminates"), accepts=("image", "map", "vector", "table"), cost=300,
+    ),
+    Row(
+        name="r3gan", module="tacit.methods.adversarial.r3gan", cls="R3GAN", family="adversarial",
+        summary="the modern GAN: samples against data pair by pair, with slopes held small",
+        paper="Huang, Gokaslan, Kuleshov & Tompkin 2024",
+        can=("Encodes", "Decodes", "Samples", "Discriminates"), accepts=("image", "map", "vector", "table"), cost=500,
+    ),
+    Row(
+        name="infogan", module="tacit.methods.adversarial.infogan", cls="InfoGAN", family="adversarial",
+        summary="a GAN whose code, a category and some numbers, can be read back from samples",
+        paper="Chen et al. 2016",
+        can=("Encodes", "Decodes", "Samples", "Discriminates", "Clusters", "Illustrates"),
+        accepts=("image", "map", "vector", "table"), cost=100,
+    ),
+    Row(
+        name="pix2pix", module="tacit.methods.adversarial.pix2pix", cls="Pix2Pix", family="adversarial",
+        summary="images into others, as paired examples show", paper="Isola, Zhu, Zhou & Efros 2017",
+        can=("Translates",), accepts=("image",), needs=("pair",), cost=500,
+    ),
+    Row(
+        name="cyclegan", module="tacit.methods.adversarial.cyclegan", cls="CycleGAN", family="adversarial",
+        summary="images of one domain into another and back, without pairs", paper="Zhu, Park, Isola & Efros 2017",
+        can=("Translates",), accepts=("image",), needs=("target",), cost=1000,
+    ),
+    Row(
+        name="srresnet", module="tacit.methods.adversarial.srresnet", cls="SRResNet", family="adversarial",
+        summary="larger images, with the least squared error", paper="Ledig et al. 2017",
+        can=("Translates",), accepts=("image",), needs=("pair",), cost=500,
+    ),
+    Row(
+        name="srgan", module="tacit.methods.adversarial.srgan", cls="SRGAN", family="adversarial",
+        summary="larger images that pass for real ones", paper="Ledig et al. 2017",
+        can=("Translates",), accepts=("image",), needs=("pair",), cost=1000,
     ),
     Row(
         name="pixelcnn", module="tacit.methods.autoregressive.pixelcnn", cls="PixelCNN", family="autoregressive",

@@ -116,3 +116,96 @@ def test_data_that_fit_live_on_the_device() -> None:
     batch = feed.round(0)
     assert batch.x.is_cuda and batch.label.is_cuda and torch.equal(batch.label, batch.index)
     assert batch.index.cpu().tolist() == Feed(known, 8).positions(0).tolist()
+
+
+def domains(source: int, target: int, held_out: tuple[int, ...] = (), **known: Any) -> Data:
+    """Samples 0 to source - 1 of domain 0 and those that follow of domain 1; each is its number."""
+    n = source + target
+    x = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 1, 2, 4).contiguous()
+    out = torch.zeros(n, dtype=torch.bool)
+    out[list(held_out)] = True
+    domain = (torch.arange(n) >= source).long()
+    return Data("d", "here", "f", Spec("image", (1, 2, 4)), x, [str(i) for i in range(n)], out, domain=domain, **known)
+
+
+def both(batch: Batch) -> tuple[list[int], list[int]]:
+    return tuple((v[:, 0, 0, 0] * 255).round().long().tolist() for v in (batch.x, batch.target))
+
+
+def test_targets_come_beside_the_source_in_epochs_of_their_own() -> None:
+    known = domains(20, 12, held_out=(0, 5, 20, 31))
+    feed = Feed(known, 6, needs={"target"})
+    assert feed.samples == 18 and feed.rounds_per_epoch == 3
+    rounds = [both(feed.round(k)) for k in range(30)]
+    here, there = (sum((r[i] for r in rounds), []) for i in (0, 1))
+    assert all(sorted(here[i : i + 18]) == [*range(1, 5), *range(6, 20)] for i in range(0, 180, 18))
+    assert all(sorted(there[i : i + 10]) == list(range(21, 31)) for i in range(0, 180, 10))
+    assert [both(Feed(known, 6, needs={"target"}).round(k)) for k in (29, 7)] == [rounds[29], rounds[7]]
+    assert set(feed.round(0).fields()) == {"x", "target"}
+    assert set(Feed(known, 6).round(0).fields()) == {"x"} and Feed(known, 6).samples == 28
+
+
+def test_the_targets_order_is_not_the_sources() -> None:
+    feed = Feed(domains(30, 30), 30, needs={"target"})
+    for k in range(4):
+        here, there = both(feed.round(k))
+        assert [i - 30 for i in there] != here, "with one seed for both, i would always meet i"
+    assert [both(Feed(domains(30, 40), 30, needs={"target"}).round(k))[0] for k in range(3)] == [
+        both(feed.round(k))[0] for k in range(3)], "the source's order does not hang on the target's size"
+    assert both(Feed(domains(30, 30), 30, needs={"target"}, seed=1).round(0))[1] != both(feed.round(0))[1]
+
+
+def test_ranks_share_targets_as_they_share_the_source() -> None:
+    known = domains(11, 7)
+    whole = Feed(known, 6, needs={"target"}, seed=2)
+    ranks = [Feed(known, 6, needs={"target"}, seed=2, rank=r, world=2) for r in range(2)]
+    for k in range(8):
+        shares = [both(r.round(k)) for r in ranks]
+        assert tuple(a + b for a, b in zip(*shares, strict=True)) == both(whole.round(k))
+
+
+def test_held_out_samples_meet_held_out_targets() -> None:
+    for held_out, pairs in (((1, 2, 3, 12, 14), [(1, 12), (2, 14), (3, 12)]), ((4, 12, 13), [(4, 12), (4, 13)])):
+        feed = Feed(domains(10, 8, held_out), 4, needs={"target"})
+        found = [pair for b in feed.held_out(2) for pair in zip(*both(b), strict=True)]
+        assert found == pairs
+    assert list(Feed(domains(10, 8, (1,)), 4, needs={"target"}).held_out(2)) == []
+
+
+def test_augmentation_and_black_and_white_reach_the_target() -> None:
+    known = domains(10, 8)
+    plain, noisy = (Feed(known, 6, needs={"target"}, augment=a).round(2) for a in (None, Augment.parse("noise")))
+    grain = [a - b for a, b in ((noisy.x, plain.x), (noisy.target, plain.target))]
+    assert all((g != 0).any() for g in grain) and not torch.equal(*grain)
+    drawn = Feed(domains(10, 8, grey=torch.full((18, 1, 2, 4), 128, dtype=torch.uint8)), 6, needs={"target"})
+    first, again = drawn.round(1), drawn.round(1)
+    assert set(first.target.unique().tolist()) == {0.0, 1.0} and torch.equal(first.target, again.target)
+    assert not torch.equal(first.target, drawn.round(2).target)
+
+
+def test_a_domain_without_training_samples_is_named() -> None:
+    with pytest.raises(DataError, match="the target zebras leaves no training sample"):
+        Feed(domains(4, 3, (4, 5, 6), options={"target": "zebras"}), 2, needs={"target"})
+    with pytest.raises(DataError, match="the source here leaves no training sample"):
+        Feed(domains(4, 3, (0, 1, 2, 3)), 2, needs={"target"})
+    with pytest.raises(DataError, match="needs samples of a target domain and d has none; --target"):
+        Feed(data(), 2, needs={"target"})
+
+
+def test_pairs_stay_aligned_when_mirrored_and_nothing_else_is_done_to_them() -> None:
+    x = torch.randint(0, 256, (N, 1, 4, 6), dtype=torch.uint8)
+    pair = x.repeat_interleave(2, 2).repeat_interleave(2, 3).repeat(1, 3, 1, 1)  # twice the size, in colour
+    known = Data("d", "d", "f", Spec("image", (1, 4, 6), pair=(3, 8, 12)), x, [str(i) for i in range(N)],
+                 torch.zeros(N, dtype=torch.bool), pair=pair)
+    feed = Feed(known, 40, needs={"pair", "index"}, augment=Augment.parse("flip"))
+    batch = feed.round(3)
+    assert torch.equal(batch.pair[:, :1, ::2, ::2], batch.x)
+    turned = (batch.x != x[batch.index].float() / 255).flatten(1).any(1)
+    assert 0 < turned.sum() < 40 and torch.equal(feed.round(3).pair, batch.pair)
+    with pytest.raises(OptionError, match="'crop' would part samples from their partners; with pairs there is flip"):
+        Feed(known, 4, needs={"pair"}, augment=Augment.parse("flip,crop"))
+    Feed(known, 4, augment=Augment.parse("crop"))
+    wide = data("image", pair=torch.zeros(N, 5))
+    wide.spec = Spec("image", (1, 4, 4), pair=(5,))
+    with pytest.raises(OptionError, match="is for images; the data are image 1 x 4 x 4 beside 5"):
+        Feed(wide, 4, needs={"pair"}, augment=Augment.parse("flip"))

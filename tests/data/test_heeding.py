@@ -12,8 +12,8 @@ from tacit.errors import OptionError
 from tacit.protocol import Spec
 
 GIVEN = {"columns": ("weight:number",), "size": 12, "fit": "pad", "colour": "grey", "count": 30, "layer": "conv1",
-         "stochastic": True, "binarise": True}  # what some sources heed and others do not
-PIXELS = {"size", "fit", "colour", "binarise"}
+         "stochastic": True, "binarise": True, "derive": "blur"}  # what some sources heed and others do not
+PIXELS = {"size", "fit", "colour", "binarise", "derive"}
 TAKES = {
     "photos": PIXELS, "list.csv": {"columns", *PIXELS}, "table.csv": {"columns"},
     "vectors.npy": set(), "pictures.npy": PIXELS, "shapes": {"count", *PIXELS}, "moons": {"count"},

@@ -44,10 +44,10 @@ def test_architecture_of_the_paper_at_64() -> None:
     assert dcgan.generator[0].stem.out_features == 512 * 4 * 4
     assert len(of_kind(dcgan.discriminator, nn.BatchNorm2d)) == 3  # not on the first block
     assert len(of_kind(dcgan.generator, nn.BatchNorm2d)) == 4  # the projection too, not on the last
-    assert isinstance(dcgan.discriminator.blocks[0][1], nn.Identity)
+    assert isinstance(dcgan.trunk().blocks[0][1], nn.Identity)
     assert {m.negative_slope for m in of_kind(dcgan.discriminator, nn.LeakyReLU)} == {0.2}
     assert of_kind(dcgan.generator, nn.ReLU) and not of_kind(dcgan.generator, nn.LeakyReLU)
-    assert isinstance(dcgan.generator[-1], nn.Tanh)
+    assert of_kind(dcgan.generator, nn.Tanh)
     assert {(o.lr, o.betas) for o in dcgan.recipe().optim.values()} == {(2e-4, (0.5, 0.999))}
 
 
@@ -68,7 +68,8 @@ def test_the_losses_pass_real_and_made_images_apart() -> None:
     dcgan, x = DCGAN(image(16), width=8), torch.rand(6, 1, 16, 16)
     torch.manual_seed(3)
     z = dcgan.prior(6)
-    real, fake = dcgan.discriminator(2 * x - 1).sigmoid(), dcgan.discriminator(dcgan.generator(z)).sigmoid()
+    signed = dcgan.generator[0](z).tanh()  # as the paper has it, without the way to [0, 1] and back
+    real, fake = dcgan.trunk()(2 * x - 1).sigmoid(), dcgan.trunk()(signed).sigmoid()
     torch.manual_seed(3)
     discriminator, generator = dcgan.losses(Batch(x))
     torch.testing.assert_close(discriminator.value, -(real.log().mean() + (1 - fake).log().mean()))
@@ -99,12 +100,13 @@ def test_in_evaluation_a_sample_does_not_depend_on_the_others() -> None:
         torch.testing.assert_close(dcgan.generator(z)[:2], dcgan.generator(z[:2]))
         first, again = (dcgan.sample(4, generator=torch.Generator().manual_seed(1)) for _ in range(2))
         assert torch.equal(first, again)
-        torch.testing.assert_close(dcgan.sample(1, temperature=0.0), (dcgan.generator(torch.zeros(1, 100)) + 1) / 2)
+        made = (dcgan.generator[0](torch.zeros(1, 100)).tanh() + 1) / 2
+        torch.testing.assert_close(dcgan.sample(1, temperature=0.0), made)
 
 
 def test_features_of_every_block_at_4_by_4() -> None:
     dcgan, x = DCGAN(image(32), width=8).eval(), torch.rand(3, 1, 32, 32)
-    assert capabilities(dcgan) == {"Encodes", "Samples"}
+    assert capabilities(dcgan) == {"Encodes", "Decodes", "Samples", "Discriminates", "Prior"}
     with torch.no_grad():
         z = dcgan.encode(x)
         assert z.shape == (3, (8 + 16 + 32) * 16)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tacit.errors import DataError, OptionError
 from tacit.functional.divergences import discriminator_value
 from tacit.functional.likelihoods import gaussian
 from tacit.methods.adversarial.gan import GAN
@@ -136,15 +137,52 @@ def test_the_game_finds_a_gaussian() -> None:
 @pytest.mark.parametrize("spec", [IMAGE, LINE, TABLE, Spec("map", (3, 4, 4))], ids=lambda s: s.kind)
 def test_what_it_can_do(spec: Spec) -> None:
     gan = GAN(spec, latent=4, width=8).eval()
-    assert capabilities(gan) == {"Samples"}
+    assert capabilities(gan) == {"Encodes", "Decodes", "Samples", "Discriminates", "Prior"}
     with torch.no_grad():
         first, again, other = (gan.sample(5, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2))
         assert first.shape == (5, *spec.shape)
         assert torch.equal(first, again) and not torch.equal(first, other)
         assert torch.equal(*gan.sample(2, temperature=0.0))
         assert gan.discriminate(first).shape == (5,)
+        z = gan.prior(5, generator=torch.Generator().manual_seed(1))
+        assert z.shape == (5, gan.gaussian) and torch.equal(gan.decode(z), first)
+        assert len(gan.encode(first)) == 5 and gan.encode(first, layer=gan.layers()[-1]).shape[0] == 5
     if spec is IMAGE:
         assert first.min() >= 0 and first.max() <= 1
+
+
+def test_without_features_there_is_no_representation() -> None:
+    assert "Encodes" not in capabilities(GAN(LINE, latent=1, discriminator=Constant(0.0)))
+
+
+def test_conditioned_on_a_class_it_makes_that_class() -> None:
+    """Two classes on a line, at -2 and at 2; a fifth of the labels are missing."""
+    torch.manual_seed(0)
+    gan = GAN(Spec("vector", (1,), classes=("left", "right")), latent=2, width=32, conditional=True)
+    assert gan.needs == {"label"}
+    adams = {name: torch.optim.Adam(p.parameters(), lr=5e-3, betas=(0.5, 0.999)) for name, p in gan.players().items()}
+    for _ in range(300):
+        label = torch.randint(2, (128,))
+        x = (4.0 * label - 2 + 0.3 * torch.randn(128))[:, None]
+        known = label.where(torch.rand(128) > 0.2, -1)
+        for loss in gan.losses(Batch(x, known)):
+            adams[loss.player].zero_grad()
+            loss.value.backward(inputs=list(gan.players()[loss.player].parameters()))
+            adams[loss.player].step()
+            if loss.after:
+                with torch.no_grad():
+                    loss.after(loss.stats)
+    with torch.no_grad():
+        left, right = (gan.sample(200, label=k, generator=torch.Generator().manual_seed(0)) for k in (0, 1))
+        assert left.mean().item() == pytest.approx(-2, abs=0.5) and right.mean().item() == pytest.approx(2, abs=0.5)
+        assert left.std() < 1 and right.std() < 1
+
+
+def test_without_classes_it_cannot_be_conditioned() -> None:
+    with pytest.raises(DataError, match="--labels names"):
+        GAN(LINE, conditional=True)
+    with pytest.raises(OptionError, match="--conditional"):
+        GAN(LINE).sample(2, label=0)
 
 
 def test_made_rows_cannot_be_told_by_their_fractions() -> None:

@@ -200,6 +200,17 @@ def test_sampled_rows_are_rows() -> None:
     assert set(rows[:, 1:4].unique().tolist()) == {0.0, 1.0} and (rows[:, 1:4].sum(1) == 1).all()
 
 
+@pytest.mark.parametrize("categories", [2, 4])
+def test_the_prior_draws_each_category_as_often_and_samples_are_decoded_draws(categories: int) -> None:
+    vae = GumbelVAE(BITS, variables=3, categories=categories, likelihood="bernoulli", width=8)
+    z = vae.prior(4_000, generator=torch.Generator().manual_seed(0))
+    assert z.shape == (4_000, 3 * vae.written) and set(z.unique().tolist()) == {0.0, 1.0} and vae.gaussian == 0
+    assert categories == 2 or (z.unflatten(1, (3, categories)).sum(2) == 1).all()
+    assert (z.mean(0) - 1 / categories).abs().max() < 0.04
+    drawn = vae.prior(5, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(vae.decode(drawn), vae.sample(5, generator=torch.Generator().manual_seed(2)))
+
+
 def test_errors() -> None:
     with pytest.raises(DataError, match="take gaussian"):
         GumbelVAE(Spec("vector", (5,)), likelihood="bernoulli")

@@ -166,7 +166,8 @@ def test_codes_are_the_averaged_style_and_the_classes() -> None:
     means = [m2.posterior(x, one_hot(torch.full((5,), y), 3) > 0)[0] for y in range(3)]
     torch.testing.assert_close(code[:, :2], sum(q[:, y, None] * means[y] for y in range(3)))
     torch.testing.assert_close(m2.reconstruct(x), m2.decode(code))
-    assert capabilities(m2) == {"Encodes", "Decodes", "Samples", "Density", "Scores", "Reconstructs", "Classifies"}
+    able = {"Encodes", "Decodes", "Prior", "Samples", "Density", "Scores", "Reconstructs", "Classifies"}
+    assert capabilities(m2) == able
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +226,23 @@ def test_images(net: str, likelihood: str) -> None:
     assert torch.isfinite(loss_of(m2, x, torch.tensor([0, 1, -1, -1, 2, -1])).value)
     assert m2.sample(6, label=1).shape == m2.reconstruct(x).shape == x.shape
     assert 0 <= m2.sample(6).min() and m2.sample(6).max() <= 1
+
+
+def test_the_prior_draws_styles_and_behind_them_classes() -> None:
+    m2 = M2(VECTOR, latent=2, width=8, prior="labels")
+    m2.seen.copy_(torch.tensor([0.0, 3e6, 1e6, 9.0]))
+    z = m2.prior(4_000, generator=torch.Generator().manual_seed(0))
+    style, y = z.split([2, 3], 1)
+    assert m2.gaussian == 2 and (y.sum(1) == 1).all() and set(y.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(y.mean(0), torch.tensor([0.0, 0.75, 0.25]), atol=0.03, rtol=0)
+    assert abs(float(style.var()) - 1) < 0.05
+    each = m2.prior(3, label=torch.tensor([2, 0, 1]))
+    assert each[:, 2:].argmax(1).tolist() == [2, 0, 1] and m2.prior(4, label=1)[:, 2:].argmax(1).eq(1).all()
+    for label in (None, 2):
+        drawn = m2.prior(5, label=label, generator=torch.Generator().manual_seed(1))
+        assert torch.equal(m2.decode(drawn), m2.sample(5, label=label, generator=torch.Generator().manual_seed(1)))
+    with pytest.raises(OptionError, match="label is 3; the classes are numbered from 0 to 2: a, b, c"):
+        m2.prior(2, label=3)
 
 
 def test_errors() -> None:

@@ -140,6 +140,17 @@ def test_gradients_flow() -> None:
     assert x.grad is not None and (x.grad.abs().sum(1) > 0).all()
 
 
+@pytest.mark.parametrize("whiten", [False, True])
+def test_the_prior_is_the_law_of_latents_of_samples(whiten: bool) -> None:
+    pca = fitted(3, whiten)
+    z = pca.prior(20_000, generator=torch.Generator().manual_seed(0))
+    made = pca.encode(pca.sample(20_000, generator=torch.Generator().manual_seed(1)))
+    torch.testing.assert_close(torch.cov(z.T), torch.cov(made.T), rtol=0.04, atol=0.04 * float(made.var()))
+    torch.testing.assert_close(pca.encode(pca.decode(z[:9])), z[:9], rtol=1e-3, atol=1e-3)
+    assert pca.gaussian == (3 if whiten else 0)
+    assert not whiten or abs(float(z.var(0).max()) - 1) < 0.04
+
+
 def test_saved_weights_give_the_same() -> None:
     pca, other = fitted(3), PCA(SPEC, latent=3)
     other.restore(pca.state_dict())

@@ -107,7 +107,7 @@ def rewritten(run: tacit.Run, folder: Path) -> Path:
 def test_known_nets_are_told_by_their_names(
     net: Net, monkeypatch: pytest.MonkeyPatch, little_digits: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    assert {kind.__name__ for kind in pretrained.KNOWN} == {"InceptionV3"}
+    assert {kind.__name__ for kind in pretrained.KNOWN} == {"InceptionV3", "VGG19"}
     monkeypatch.setattr(pretrained, "KNOWN", (Net,))  # a smaller one in its place
     safetensors.torch.save_file(net.state_dict(), "net.safetensors")
     said: list[str] = []

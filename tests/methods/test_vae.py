@@ -198,7 +198,7 @@ def test_what_it_can_do(spec: Spec) -> None:
     vae = VAE(spec, latent=3, width=8).eval()
     x = torch.rand(6, *spec.shape)
     with torch.no_grad():
-        assert capabilities(vae) == set(row("vae").can)
+        assert capabilities(vae) == {*row("vae").can, "Prior"}
         assert vae.encode(x).shape == (6, 3)
         assert vae.reconstruct(x).shape == vae.sample(6).shape == x.shape
         assert vae.log_prob(x, k=2).shape == vae.anomaly_score(x).shape == (6,)
@@ -329,6 +329,15 @@ def test_the_joint_is_likelihood_and_prior() -> None:
     torch.testing.assert_close(log_q, Normal(mean, (0.5 * log_var).exp()).log_prob(z).sum(-1))
     prior = Normal(0.0, 1.0).log_prob(z[0]).sum(-1)
     torch.testing.assert_close(vae.log_joint(x, z[0]), vae.log_likelihood(x, z[0]) + prior)
+
+
+@pytest.mark.parametrize("flows", [0, 2])
+def test_samples_are_decoded_draws_of_the_prior(flows: int) -> None:
+    vae = VAE(IMAGE, latent=3, width=8, flows=flows)
+    z = vae.prior(6, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(z, torch.randn(6, 3, generator=torch.Generator().manual_seed(1))) and vae.gaussian == 3
+    assert torch.equal(vae.decode(z), vae.sample(6, generator=torch.Generator().manual_seed(1)))
+    assert "Prior" in capabilities(vae)
 
 
 def test_errors() -> None:

@@ -127,11 +127,17 @@ def test_a_parent_that_cannot_decode_takes_sampling_away(tmp_path, pca):
 
 
 def test_a_run_that_makes_no_representation_is_refused(tmp_path, little_digits):
-    gan = tacit.fit("gan", little_digits, steps=2, batch=16, out=tmp_path / "gan")
+    ddpm = tacit.fit("ddpm", little_digits, steps=2, batch=16, width=8, out=tmp_path / "ddpm")
     with pytest.raises(tacit.CapabilityError, match="kmeans takes .*makes no representation; it can"):
-        tacit.fit("kmeans", gan)
-    with pytest.raises(tacit.CapabilityError, match="gan cannot encode; it can"):
-        gan.encode()
+        tacit.fit("kmeans", ddpm)
+    with pytest.raises(tacit.CapabilityError, match="ddpm cannot encode; it can"):
+        ddpm.encode()
+
+
+def test_features_of_a_discriminator_are_not_what_its_generator_decodes(tmp_path, little_digits):
+    gan = tacit.fit("gan", little_digits, steps=2, batch=16, width=4, out=tmp_path / "gan")
+    child = tacit.fit("gmm", gan, components=2, out=tmp_path / "gmm")
+    assert "Samples" in gan.capabilities and child.capabilities == {"Scores", "Clusters", "Density"}
 
 
 def test_a_child_refuses_what_its_root_decides(vae):

@@ -28,6 +28,8 @@ VERBS: Mapping[str, str] = {
     "encode": "represents samples as latents",
     "decode": "makes samples of latents",
     "reconstruct": "restores samples from their representation, and measures how well",
+    "project": "finds the latents whose samples are nearest to given ones",
+    "translate": "carries images over to another domain: colours, enlarges, restyles",
     "score": "lists the strangest samples",
     "cluster": "puts samples into groups",
     "compress": "packs samples into a small file, as codes or rounded latents",

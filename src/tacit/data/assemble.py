@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tacit.data import coding, labels, partners
+from tacit.data import coding, labels
 from tacit.data.binary import binarised, grey_of
 from tacit.data.dataset import Data
+from tacit.data.derive import Derivation
 from tacit.data.duplicates import equal_rows
 from tacit.data.fingerprint import fingerprint
 from tacit.data.layout import Layout, layout
 from tacit.data.options import ReadOptions
+from tacit.data.partners import Partners, appended, subset
 from tacit.data.progress import Say
 from tacit.data.raw import Raw
 from tacit.data.resident import said_skipped
@@ -46,7 +48,7 @@ class Read:
     named: bool = False
 
 
-def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair: Read | None = None,
+def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair: Partners | None = None,
              target: Read | None = None) -> Data:
     """Returns the samples of a source, labelled, split and coded.
 
@@ -55,7 +57,7 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
         options: How it was read.
         like: What a run was fitted on, and these samples have to be like.
         say: Where everything that was assumed is told.
-        pair: The source of the samples' partners.
+        pair: The samples' partners.
         target: The source of the samples of another domain.
 
     Raises:
@@ -64,11 +66,11 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
     """
     raw, pairs = _labelled(read, options), None
     if pair is not None:
-        raw, pairs, notes = partners.matched(raw, pair.raw)
-        raw = _noted(raw, notes, fingerprint(raw.fingerprint, pair.raw.fingerprint))
+        raw, pairs = subset(raw, pair.here), pair.x
+        raw = _noted(raw, pair.notes, fingerprint(raw.fingerprint, pair.raw.fingerprint))
     domain = None
     if target is not None:
-        raw, domain = partners.appended(raw, _labelled(target, options))
+        raw, domain = appended(raw, _labelled(target, options))
     _check_count(raw, read.source, like)
     same, found = _same(raw)
     out, notes = split(raw, options, same, found)
@@ -77,12 +79,16 @@ def assemble(read: Read, options: ReadOptions, like: Spec | None, say: Say, pair
         raise DataError(f"all {len(out):,} samples of {read.source} are held out and none is left to learn from; give "
                         "a smaller --split or finer groups")
     label, classes, more = _classes(raw, options, like, held_out, domain)
+    if options.derive is not None:
+        raw, pairs = _derived(raw, Derivation.parse(options.derive), read.source)
     spec, x, coded = _coded(raw, out, like, read.source)
+    beside = () if pairs is None else tuple(pairs.shape[1:])
+    _check_beside(beside, like, read.source)
     grey, mark = None, raw.fingerprint
     if options.binarise and (grey := grey_of(raw.x, raw.kind, read.source)) is not None:
         x, mark = binarised(grey, torch.Generator().manual_seed(0)), fingerprint(mark, "binarised")
     data = Data(
-        raw.name, read.source, mark, replace(spec, classes=classes), x, raw.ids, held_out, label,
+        raw.name, read.source, mark, replace(spec, classes=classes, pair=beside), x, raw.ids, held_out, label,
         raw.columns, pairs, domain, torch.from_numpy(same), tuple([*raw.notes, *notes, *more, *coded]),
         tuple(raw.skipped), raw.folder, options.to_dict(), grey,
     )
@@ -99,6 +105,16 @@ def _labelled(read: Read, options: ReadOptions) -> Raw:
         raw = replace(raw, held_out=found.held_out)
         notes = [_parts(found), *notes]
     return replace(_noted(raw, notes), label=words)
+
+
+def _derived(raw: Raw, derivation: Derivation, source: str) -> tuple[Raw, Tensor]:
+    """Returns what is derived of images, and the images."""
+    if raw.kind != "image" or raw.x is None:
+        raise DataError(f"--derive makes pairs of images; {source} holds {raw.kind}s")
+    derivation.check(raw.x, source)
+    note = f"pairs: each sample is made of an image, its partner ({derivation})"
+    made = replace(raw, x=derivation(raw.x))
+    return _noted(made, [note], fingerprint(raw.fingerprint, str(derivation))), raw.x
 
 
 def _parts(found: Layout) -> str:
@@ -185,6 +201,12 @@ def _check_like(spec: Spec, like: Spec, source: str) -> None:
         raise DataError(f"{source} holds {spec}, and the run was fitted on {like}; give data of that kind and shape")
     if spec.codes > like.codes:
         raise DataError(f"{source} holds codes up to {spec.codes - 1}; the run knows 0 to {like.codes - 1}")
+
+
+def _check_beside(beside: tuple[int, ...], like: Spec | None, source: str) -> None:
+    if like is not None and beside and like.pair and beside != like.pair:
+        raise DataError(f"partners in {source} are {' x '.join(map(str, beside))}, and the run was fitted on "
+                        f"{' x '.join(map(str, like.pair))}; give partners of that shape")
 
 
 def _tell(data: Data, say: Say) -> None:

@@ -44,8 +44,8 @@ class Data:
         held_out: Whether each sample is held out, bool (N,).
         label: Class of each sample, int64 (N,), -1 for none; or None.
         columns: What else is known, one array of N for each name: factors, dates, groups. No method sees them.
-        pair: Partner of each sample, as `x`; or None.
-        domain: Domain of each sample, int64 (N,); or None.
+        pair: Partner of each sample, shape (N, *spec.pair), in source precision; or None.
+        domain: Domain of each sample, 0 for the source and 1 for the target, int64 (N,); or None.
         twins: Samples of equal number are exact or near duplicates of one another, int64 (N,); or None if none was
             looked for.
         notes: What was assumed in reading, each a sentence for a person.
@@ -87,6 +87,12 @@ class Data:
         """Positions of the held-out samples, int64."""
         return self.held_out.nonzero().flatten()
 
+    def of_domain(self, positions: Tensor, domain: int) -> Tensor:
+        """Returns those of some positions, int64 (n,), at which samples of a domain are."""
+        if self.domain is None:
+            return positions if domain == 0 else positions[:0]
+        return positions[self.domain[positions] == domain]
+
     def batch(
         self,
         index: Tensor,
@@ -98,7 +104,7 @@ class Data:
 
         Arguments:
             index: Positions, int64 (n,).
-            needs: The further fields of `Batch` that the method declares.
+            needs: The further fields of `Batch` that the method declares; targets are a feed's to add.
             device: Where to.
             anew: Of another draw of black and white, where the data were binarised, than that which is `x`.
 
@@ -109,17 +115,24 @@ class Data:
             x = self.x[index].to(device)
         else:
             x = binarised(self.grey[index].to(device), anew)
+        self.check(needs)
         batch = Batch(as_float(x))
         if "index" in needs:
             batch.index = index.to(device)
         for name in ("label", "pair", "domain"):
             if name in needs:
-                known: Tensor | None = getattr(self, name)
-                if known is None:
-                    raise DataError(f"the method needs a {name} for each sample and {self.source} has none; "
-                                    f"{MEND[name]}")
-                setattr(batch, name, as_float(known[index].to(device)) if name == "pair" else known[index].to(device))
+                known = getattr(self, name)[index].to(device)
+                setattr(batch, name, as_float(known) if name == "pair" else known)
         return batch
+
+    def check(self, needs: Collection[str]) -> None:
+        """Raises `DataError` if the data lack a field of `Batch` that a method needs."""
+        for name, mend in MEND.items():
+            if name in needs and getattr(self, name) is None:
+                raise DataError(f"the method needs a {name} for each sample and {self.source} has none; {mend}")
+        if "target" in needs and self.domain is None:
+            raise DataError(f"the method needs samples of a target domain and {self.source} has none; "
+                            f"{MEND['domain']}")
 
     def everything(self) -> Tensor:
         """Returns all samples as a method sees them, shape (N, *spec.shape)."""
@@ -143,7 +156,7 @@ PER_SAMPLE = ("x", "grey", "held_out", "label", "pair", "domain", "twins")
 
 MEND = {
     "label": "--labels names a column, a file, or folder",
-    "pair": "--pair names the source of the partners",
+    "pair": "--pair names the source of the partners, --derive makes samples of images that are their partners",
     "domain": "--target names the other domain",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
@@ -72,6 +72,7 @@ class Target:
         fit: How an image of another shape is brought there: its longer side cut at both ends, its shorter side padded
             with black, or both stretched.
         deep: Whether values are float32 in [0, 1] instead of bytes.
+        half: Which half of an image is read as an image of its own, where two lie side by side.
     """
 
     height: int
@@ -79,6 +80,7 @@ class Target:
     channels: int
     fit: Literal["crop", "pad", "stretch"] = "crop"
     deep: bool = False
+    half: Literal["left", "right"] | None = field(default=None, repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -122,13 +124,15 @@ def decode(file: BinaryIO, target: Target) -> Array:
         image = _open(file)
         turn = _orientation(image)
         wanted = (target.width, target.height) if turn < 5 else (target.height, target.width)
-        image.draft(None, (DRAFT * wanted[0], DRAFT * wanted[1]))
+        if target.half is None:  # a smaller draft may have an odd width, and its middle elsewhere
+            image.draft(None, (DRAFT * wanted[0], DRAFT * wanted[1]))
         image.load()
         if image.format == "JPEG" and "progressive" not in image.info and _overwritten(_content(file)):
             raise DataError("damaged (a stretch of it is zeros)")
         turn = _orientation(image)  # a TIFF is upright now
         plain = _flat(image, target)
         plain = plain.transpose(FLIPS[turn]) if turn in FLIPS else plain
+        plain = _half(plain, target.half) if target.half else plain
         pixels = np.asarray(_fitted(plain, target))
         if target.deep:
             pixels = pixels.clip(0, 1)
@@ -205,6 +209,13 @@ def _fine(image: Image.Image) -> Array:
 
 
 # Size ----------------------------------------------------------------------------------------------------------------
+
+
+def _half(image: Image.Image, side: str) -> Image.Image:
+    """Returns one of two images that lie side by side; of an odd number of columns the middle one is in neither."""
+    width = image.width // 2
+    left = 0 if side == "left" else image.width - width
+    return image.crop((left, 0, left + width, image.height))
 
 
 def _fitted(image: Image.Image, target: Target) -> Image.Image:

@@ -21,8 +21,8 @@ from tacit.data.folders import Entry, Place, list_folder, one_file
 from tacit.data.idx import is_idx
 from tacit.data.images import IMAGE_SUFFIXES
 from tacit.data.manifest import read_manifest
-from tacit.data.options import ReadOptions
-from tacit.data.partners import subset
+from tacit.data.options import HALVES, ReadOptions
+from tacit.data.partners import Partners, halves, matched, size_beside, subset
 from tacit.data.progress import Say, silent
 from tacit.data.raw import Raw
 from tacit.data.resident import known_images, read_images
@@ -60,7 +60,8 @@ def open_source(source: Any, options: ReadOptions = DEFAULT, *, like: Spec | Non
             or an array; or an array, a tensor, a data frame, a pair (x, labels).
         options: How it is read, labelled and split.
         like: What a run was fitted on: images are brought to its size and channels, tables are coded with its columns,
-            everything else must have its shape. A single sample is then enough.
+            everything else must have its shape. A single sample is then enough. It is what comes of the source when
+            the options have been followed: of images of which something is derived, they are brought to its `pair`.
         say: Where everything that is assumed is told, a line at a time; `Data.notes` keeps it.
 
     Raises:
@@ -71,13 +72,13 @@ def open_source(source: Any, options: ReadOptions = DEFAULT, *, like: Spec | Non
         if given := options.to_dict():
             raise OptionError(f"the data are open already: {', '.join(given)} belongs to tacit.open_data")
         return source
-    read = _with_items(source, options, like, say) if options.items else _read(source, options, like, say)
+    options.check_partners()
+    asked = replace(like, shape=like.pair, pair=()) if like is not None and options.derive and like.pair else like
+    read = _with_items(source, options, asked, say) if options.items else _read(source, options, asked, say)
     if like is None:  # what a run was given once goes for all that it opens later
         options.check_source(read.source, read.kinds)
     read = _marked(_limited(read, options), options, say)
-    pair = target = None
-    if options.pair is not None:
-        pair = _read(options.pair, replace(options, labels="none", limit=None), None, say)
+    pair, target = _partners(source, read.raw, options, say), None
     if options.target is not None:
         target = _read(options.target, options, like or _image_like(read.raw), say)
         target = _marked(_limited(target, options), options, say)
@@ -89,6 +90,27 @@ def _with_items(vectors: Any, options: ReadOptions, like: Spec | None, say: Say)
     whole = replace(options, items=None, limit=None)
     read, items = _read(vectors, whole, like, say), _marked(_read(options.items, whole, None, say), options, say)
     return replace(read, raw=with_items(read.raw, items.raw), kinds=(*read.kinds, *items.kinds))
+
+
+def _partners(source: Any, raw: Raw, options: ReadOptions, say: Say) -> Partners | None:
+    """Reads the partners of samples, images of a size that fits beside theirs."""
+    named = options.pair
+    if named is None:
+        return None
+    if named in HALVES:
+        if "bytes" not in raw.columns or raw.kind != "image":
+            raise DataError(f"--pair {named} is for files that hold two images side by side; {raw.name} holds none; "
+                            f"./{named} is the source of that name")
+        other = _read(source, replace(options, labels="none", pair=HALVES[named]), _image_like(raw), say)
+        beside = [f"{named} is a half of each image; ./{named} is the one on the disk"] if Path(named).exists() else []
+        return replace(halves(raw, _limited(other, options).raw), notes=beside)
+    alone = replace(options, labels="none", limit=None, pair=None)
+    found = matched(raw, _read(named, alone, None, say).raw, strict=options.strict)
+    size, x = size_beside(raw, found), found.x
+    if size is None or size == tuple(x.shape[2:]):
+        return found
+    pair = _read(named, alone, Spec("image", (x.shape[1], *size), (0.0, 1.0)), say).raw
+    return matched(raw, pair, strict=options.strict)
 
 
 def _image_like(raw: Raw) -> Spec | None:
@@ -166,9 +188,10 @@ def _marked(read: Read, options: ReadOptions, say: Say) -> Read:
 
 def _sized(options: ReadOptions, like: Spec | None) -> ReadOptions:
     """Returns options by which images in memory are brought to the size and the channels of a run's."""
-    if like is None or like.kind != "image" or like.shape[1] != like.shape[2] or like.shape[0] not in (1, 3):
+    if like is None or like.kind != "image" or like.shape[0] not in (1, 3):
         return options
-    return replace(options, size=like.shape[1], colour="rgb" if like.shape[0] == 3 else "grey")
+    size = like.shape[1] if like.shape[1] == like.shape[2] else options.size
+    return replace(options, size=size, colour="rgb" if like.shape[0] == 3 else "grey")
 
 
 def word(path: Path) -> str:

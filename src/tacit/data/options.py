@@ -9,17 +9,22 @@ from typing import Any, Literal, Self
 
 from tacit.errors import OptionError
 
-__all__ = ["HEEDS", "NEEDS", "ReadOptions", "flag"]
+__all__ = ["HALVES", "HEEDS", "NEEDS", "ReadOptions", "flag"]
 
 ANY = ("labels", "split", "split_seed", "group", "strict", "pair", "target", "label_count", "items", "limit")
 HEEDS: Mapping[str, tuple[str, ...]] = {  # which options make a difference to what; a source may be of two kinds
-    "images": (*ANY, "size", "fit", "colour", "binarise"),
+    "images": (*ANY, "size", "fit", "colour", "binarise", "derive"),
     "tables": (*ANY, "columns"),
     "arrays": ANY,
     "built-in sources": (*ANY, "count"),
     "runs": ("labels", "label_count", "layer", "stochastic"),  # all else is decided by their roots
 }
-NEEDS = {"pair": "pair", "label_count": "label"}  # the options that only a method heeds which needs that of a sample
+NEEDS = {  # the options that only a method heeds which needs that of a sample
+    "pair": "pair",
+    "derive": "pair",
+    "label_count": "label",
+}
+HALVES = {"left": "right", "right": "left"}  # --pair takes a half of each image as partner; the other is the sample
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,10 @@ class ReadOptions:
         binarise: Whether grey is made black and white by a draw in which it is the probability of white: of training
             samples anew at every look, of held-out ones once and for all.
         strict: Whether one sample that cannot be read is an error instead of being skipped.
-        pair: A second source, whose samples are the partners of this one's by id.
+        pair: A second source, whose samples are the partners of this one's by id; or left or right, where each image
+            holds two side by side: the half that is the other's partner.
+        derive: What is made of each image as the sample whose partner is the image itself: grey, edges, blur:SIGMA
+            (pixels) or low-resolution:FACTOR.
         target: A second source, whose samples are another domain.
         label_count: Number of labels that are kept, evenly over the classes; the others become unlabelled.
         items: For vectors made elsewhere: the source of the samples that they stand for.
@@ -61,6 +69,7 @@ class ReadOptions:
     binarise: bool = False
     strict: bool = False
     pair: str | None = None
+    derive: str | None = None
     target: str | None = None
     label_count: int | None = None
     items: str | None = None
@@ -101,6 +110,16 @@ class ReadOptions:
             if name in self.to_dict() and need not in needs:
                 raise OptionError(f"{flag(name)} makes no difference to {method}; it is for a method that needs a "
                                   f"{need} for each sample")
+
+    def check_partners(self) -> None:
+        """Raises `OptionError` if options about partners and domains exclude one another."""
+        given = [name for name in ("pair", "derive", "target") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise OptionError(f"{flag(given[0])} and {flag(given[1])} exclude one another: samples have one partner "
+                              "each, or belong to two domains without partners; leave one out")
+        if self.binarise and given and given != ["target"]:
+            raise OptionError(f"--binarise draws samples anew at every look, and would part them from what {given[0]} "
+                              f"gives; leave out --binarise or {flag(given[0])}")
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

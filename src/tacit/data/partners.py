@@ -1,10 +1,10 @@
-"""Two sources in one: partners by id, and a second domain."""
+"""Two sources in one: partners by id or side by side, and a second domain."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from tacit.data.layout import layout
 from tacit.data.raw import Raw
 from tacit.errors import DataError
 
-__all__ = ["appended", "matched", "subset"]
+__all__ = ["Partners", "appended", "halves", "matched", "size_beside", "subset"]
 
 Array = np.ndarray[Any, Any]
+
+FEW = 5  # samples that are named in one line
 
 
 def subset(raw: Raw, index: Sequence[int]) -> Raw:
@@ -44,16 +46,54 @@ def subset(raw: Raw, index: Sequence[int]) -> Raw:
     )
 
 
-def matched(raw: Raw, pair: Raw) -> tuple[Raw, Tensor, list[str]]:
-    """Returns the samples that have a partner, their partners, and notes.
+@dataclass(frozen=True)
+class Partners:
+    """The partners of samples.
+
+    Arguments:
+        here: Positions of the samples that have one, n of N.
+        there: Positions of their partners in the other source.
+        raw: The other source.
+        notes: What was found, each a sentence for a person.
+    """
+
+    here: Sequence[int]
+    there: Sequence[int]
+    raw: Raw
+    notes: Sequence[str] = ()
+
+    @property
+    def x(self) -> Tensor:
+        """The partners, shape (n, ...)."""
+        if self.raw.x is None:
+            raise DataError(f"--pair names {self.raw.name}, a table; partners are images or arrays")
+        return self.raw.x[torch.tensor(self.there)]
+
+
+def halves(raw: Raw, other: Raw) -> Partners:
+    """Returns as partners the other halves of images that lie two by two, side by side, in one file.
+
+    Raises:
+        DataError: If the two halves are not of the same files.
+    """
+    if list(raw.ids) != list(other.ids):
+        raise DataError(f"{raw.name} changed while the halves of its images were read; read it again")
+    return Partners(range(len(raw.ids)), range(len(raw.ids)), other)
+
+
+def matched(raw: Raw, pair: Raw, *, strict: bool = False) -> Partners:
+    """Returns the partners of the samples that have one.
 
     Partners have equal ids, but for the suffix and for folders that wrap a whole source; else equal file names.
 
+    Arguments:
+        raw: The samples.
+        pair: The source of their partners.
+        strict: Whether a sample without a partner is an error, instead of being left out by name.
+
     Raises:
-        DataError: If no sample has a partner.
+        DataError: If no sample has a partner, or one has none and matching is strict.
     """
-    if pair.x is None:
-        raise DataError(f"--pair names {pair.name}, a table; partners are images or arrays")
     here, there = _stems(raw.ids), _stems(pair.ids)
     if not set(here) & set(there):
         here, there = _last(here), _last(there)
@@ -64,10 +104,67 @@ def matched(raw: Raw, pair: Raw) -> tuple[Raw, Tensor, list[str]]:
         raise DataError(f"no sample of {raw.name}, as {raw.ids[0]!r}, has a partner of its name in {pair.name}, which "
                         f"has {pair.ids[0]!r} ...")
     partners = [where[here[i]] for i in index]
-    notes = [f"pairs: {len(index):,} of {len(raw.ids):,} samples have a partner in {pair.name}; others are left out"]
-    if alone := len(pair.ids) - len(set(partners)):
-        notes.append(f"no one's partner: {alone:,} of {len(pair.ids):,} samples of {pair.name}")
-    return subset(raw, index), pair.x[torch.tensor(partners)], notes
+    notes = [f"pairs: {len(index):,} of {len(raw.ids):,} samples have a partner in {pair.name}"]
+    if lone := _others(raw.ids, index):
+        if strict:
+            raise DataError(f"without a partner in {pair.name}: {len(lone):,} of {len(raw.ids):,} samples, "
+                            f"{_few(lone)}; without --strict they are left out")
+        notes = [f"{notes[0]}; left out: {_few(lone)}"]
+    if lone := _others(pair.ids, partners):
+        notes.append(f"no one's partner: {len(lone):,} of {len(pair.ids):,} samples of {pair.name}, {_few(lone)}")
+    return Partners(index, partners, pair, notes)
+
+
+def size_beside(raw: Raw, found: Partners) -> tuple[int, int] | None:
+    """Returns the height and width of images that fit beside samples as these were read, None for other partners.
+
+    That is the samples' own size, or a whole number of times that where all partners are so much larger.
+
+    Raises:
+        DataError: If partners differ from their samples in another way.
+    """
+    pair = found.raw
+    if raw.x is None or pair.x is None or not raw.kind == pair.kind == "image":
+        return None
+    filed = all("bytes" in r.columns for r in (raw, pair))  # else only the sizes are known that they were brought to
+    sizes, others = _sizes(raw, found.here, filed), _sizes(pair, found.there, filed)  # each (n, 2)
+    times = others // np.maximum(sizes, 1)
+    factor = np.where((times[:, 0] == times[:, 1]) & (times * sizes == others).all(1), times[:, 0], 0)
+    usual = int(Counter(factor[factor > 0].tolist() or [1]).most_common(1)[0][0])
+    odd = np.flatnonzero(factor != usual)
+    if len(odd):
+        listed = [f"{raw.ids[found.here[i]]} {_said(sizes[i])} and {_said(others[i])}" for i in odd[:FEW]]
+        raise DataError(f"sizes differ in {len(odd):,} of {len(sizes):,} pairs: {_few(listed, len(odd))}; a partner in "
+                        f"{pair.name} has its sample's size, or in all pairs the same whole number of times that")
+    return usual * raw.x.shape[2], usual * raw.x.shape[3]
+
+
+def _sizes(raw: Raw, index: Sequence[int], filed: bool) -> Array:
+    """Returns height and width of some images, in their files or as they were read, int64 (n, 2)."""
+    if filed:
+        return np.stack([raw.columns[name][np.asarray(index)] for name in ("height", "width")], axis=1)
+    return np.tile(np.array(raw.x.shape[2:] if raw.x is not None else (0, 0), np.int64), (len(index), 1))
+
+
+def _said(size: Array) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _others(ids: Sequence[str], index: Sequence[int]) -> list[str]:
+    """Returns the ids at all other positions."""
+    taken = set(index)
+    return [name for i, name in enumerate(ids) if i not in taken]
+
+
+def _few(names: Sequence[str], count: int | None = None) -> str:
+    """Returns the first names, and of how many more they are the first.
+
+    Example:
+        >>> _few(list("abcdefg"))
+        'a, b, c, d, e and 2 more'
+    """
+    more = (count or len(names)) - FEW
+    return ", ".join(names[:FEW]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def appended(raw: Raw, target: Raw) -> tuple[Raw, Tensor]:

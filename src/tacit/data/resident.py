@@ -19,7 +19,7 @@ from tacit.data.dataset import Skipped
 from tacit.data.fingerprint import fingerprint
 from tacit.data.folders import Batch, Entry, Place
 from tacit.data.images import IMAGE_SUFFIXES, Header, Target, decode, quiet, read_header
-from tacit.data.options import ReadOptions
+from tacit.data.options import HALVES, ReadOptions
 from tacit.data.progress import Say, progress
 from tacit.data.raw import Raw
 from tacit.data.splits import drawn
@@ -47,6 +47,7 @@ class Wanted:
     fit: str
     limit: int | None
     seed: int | None  # of the limit
+    half: str | None = None  # of two images side by side
 
 
 class Decoded(NamedTuple):
@@ -124,11 +125,14 @@ def _wanted(options: ReadOptions, like: Spec | None) -> Wanted:
             raise DataError(f"the source holds images, and the run was fitted on {like}; give data of that kind")
         channels, height, width = like.shape
     seed = None if options.limit is None else options.split_seed
-    return Wanted(height, width, channels, options.fit, options.limit, seed)
+    return Wanted(height, width, channels, options.fit, options.limit, seed, HALVES.get(options.pair or ""))
 
 
 def _key(place: Place, wanted: Wanted) -> dict[str, Any]:
-    return {"what": "images", "source": place.signature(is_image), **asdict(wanted)}
+    asked = asdict(wanted)
+    if wanted.half is None:
+        del asked["half"]
+    return {"what": "images", "source": place.signature(is_image), **asked}
 
 
 def _raw(place: Place, stored: cache.Stored) -> Raw:
@@ -153,6 +157,7 @@ def _make(place: Place, wanted: Wanted, options: ReadOptions, say: Say, folder: 
         entries = [entries[i] for i in drawn([e.id for e in entries], wanted.limit, options.split_seed)]
     failed: dict[int, str] = {}
     headers = _headers(place, entries, failed, options, say)
+    headers, odd = _halved(headers, failed, entries, options) if wanted.half else (headers, [])
     _check_any(len(headers), place, entries, failed)
     target, notes = _plan(wanted, list(headers.values()))
     order, marks = _pixels(place, entries, headers, target, failed, folder / "x.npy", options, say)
@@ -163,9 +168,9 @@ def _make(place: Place, wanted: Wanted, options: ReadOptions, say: Say, folder: 
     return {
         "ids": ids, "bytes": [entries[i].size for i in order], "width": [h.width for h in kept],
         "height": [h.height for h in kept], "mode": [h.mode for h in kept], "date": dates if any(dates) else [],
-        "notes": notes,
+        "notes": [*odd, *notes],
         "skipped": [[s.name, s.reason] for s in place.skipped] + lost,
-        "fingerprint": fingerprint("image", str(target), ids, [marks[i] for i in order]),
+        "fingerprint": fingerprint("image", str(target) + (wanted.half or ""), ids, [marks[i] for i in order]),
     }
 
 
@@ -179,6 +184,17 @@ def _headers(place: Place, entries: Sequence[Entry], failed: dict[int, str], opt
             _note_failed(lost, failed, entries, options)
             advance(len(headers) + len(lost))
     return dict(sorted(found.items()))
+
+
+def _halved(headers: dict[int, Header], failed: dict[int, str], entries: Sequence[Entry], options: ReadOptions
+            ) -> tuple[dict[int, Header], list[str]]:
+    """Returns what the halves of images say of themselves, and notes."""
+    narrow = {i: "1 pixel wide: no two images lie in it side by side" for i, h in headers.items() if h.width < 2}
+    _note_failed(narrow, failed, entries, options)
+    odd = [i for i, h in headers.items() if h.width % 2 and i not in narrow]
+    notes = [f"of an odd width, and read without their middle column: {len(odd):,} of {len(headers):,} images, as "
+             f"{entries[odd[0]].id}"] if odd else []
+    return {i: h._replace(width=h.width // 2) for i, h in headers.items() if i not in narrow}, notes
 
 
 def _pixels(place: Place, entries: Sequence[Entry], headers: dict[int, Header], target: Target, failed: dict[int, str],
@@ -282,7 +298,7 @@ def _plan(wanted: Wanted, headers: Sequence[Header]) -> tuple[Target, list[str]]
         notes.append(f"16 bits are scaled to 8 bits, in {deep:,} of {len(headers):,} images")
     if frames := sum(h.frames for h in headers):
         notes.append(f"of animated images, {frames:,} here, the first frame is read")
-    return Target(height, width, channels, wanted.fit, fine), notes  # type: ignore[arg-type]
+    return Target(height, width, channels, wanted.fit, fine, wanted.half), notes  # type: ignore[arg-type]
 
 
 def _size(wanted: Wanted, sizes: Counter[tuple[int, int]]) -> tuple[int, int, list[str]]:

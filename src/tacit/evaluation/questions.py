@@ -18,6 +18,8 @@ from tacit.evaluation import (
     reconstruction,
     representation,
     samples,
+    smoothness,
+    translation,
 )
 from tacit.evaluation.case import Case
 from tacit.evaluation.measure import Measure
@@ -48,6 +50,9 @@ QUESTIONS = (
     Question("reconstruction", "Reconstructs", "How well are samples restored that it has never seen?",
              reconstruction.ask),
     Question("samples", "Samples", "How near are its samples to the data, and are they copies?", samples.ask),
+    Question("smoothness", "Samples", "How smoothly do its samples change where their latents do?", smoothness.ask,
+             named=True),
+    Question("translation", "Translates", "How near are its translations to what they should be?", translation.ask),
     Question("clusters", "Clusters", "Do its clusters match the labels, and would they come out again?", clusters.ask),
     Question("anomaly", "Scores", "Does it find samples that do not belong?", anomaly.ask),
     Question("maps", "Embeds", "Does the map keep neighbours, and what do its axes show?", maps.ask),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from tacit.errors import OptionError
 from tacit.nets.onnx import OnnxGraph
 
-__all__ = ["build_named", "copy_weights", "image_input", "read_weights_file", "same_names"]
+__all__ = ["build_named", "copy_weights", "image_input", "read_weights_file", "recognised"]
 
 SAFE = ".safetensors"
 PICKLED = (".pth", ".pt", ".bin", ".ckpt")
 OPTIONAL = "num_batches_tracked"  # batch norm's count, which older files lack and evaluation does not use
 NAMED = 3  # names that a message lists
+AKIN = 0.5  # share of a net's names from which a file is likely to have been meant for it
 
 
 def build_named(name: str) -> nn.Module:
@@ -76,9 +77,40 @@ def read_weights_file(path: str | Path) -> dict[str, Tensor]:
     return dict(found)
 
 
-def same_names(net: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
-    """Returns whether a file holds the weights of a net, all of them and no others, going by their names."""
-    return counted(net.state_dict()) == counted(tensors)
+def recognised(kinds: Sequence[type[nn.Module]], tensors: Mapping[str, Tensor], path: str | Path) -> nn.Module:
+    """Returns a net of the kind whose weights a file holds, going by their names: all of them and no others.
+
+    Raises:
+        OptionError: If there is none; where one is near, with the first names that differ.
+    """
+    with torch.device("meta"):  # for their names alone
+        nets = {kind: kind() for kind in kinds}
+    kind = max(kinds, key=lambda kind: kinship(nets[kind], tensors))
+    difference = name_difference(nets[kind], tensors)
+    if not difference:
+        return kind()
+    akin = kinship(nets[kind], tensors) >= AKIN
+    near = f"; {kind.__name__} is the nearest, but the file {difference}" if akin else ""
+    raise OptionError(f"{path} is of no net that is known{near}; --encoder module:Class says whose it is")
+
+
+def kinship(net: nn.Module, tensors: Mapping[str, Tensor]) -> float:
+    """Returns the share of a net's names that a file holds."""
+    own = counted(net.state_dict())
+    return len(own & counted(tensors)) / max(1, len(own))
+
+
+def name_difference(net: nn.Module, tensors: Mapping[str, Tensor]) -> str:
+    """Returns in words which names a file lacks and which a net does not know; nothing where there are none.
+
+    A net that reads only part of its file says so by ``unused``: how the names begin that it leaves out.
+    """
+    leaves: tuple[str, ...] = getattr(net, "unused", ())
+    own, found = counted(net.state_dict()), {name for name in counted(tensors) if not name.startswith(leaves)}
+    missing, unknown = sorted(own - found), sorted(found - own)
+    lacks = f"lacks {listed(missing)}" if missing else ""
+    extra = f"holds {listed(unknown)}, which {type(net).__name__} does not know" if unknown else ""
+    return " and ".join(filter(None, (lacks, extra)))
 
 
 @torch.no_grad()
@@ -89,15 +121,14 @@ def copy_weights(net: nn.Module, tensors: Mapping[str, Tensor], path: str | Path
         OptionError: If a name is missing or unknown, or a shape differs.
     """
     own, title = net.state_dict(), type(net).__name__
-    missing, unknown = sorted(counted(own) - counted(tensors)), sorted(counted(tensors) - counted(own))
-    if missing or unknown:
-        lacks = f"lacks {listed(missing)}" if missing else ""
-        extra = f"holds {listed(unknown)}, which {title} does not know" if unknown else ""
-        raise OptionError(f"{path} does not fit {title}: it {' and '.join(filter(None, (lacks, extra)))}")
-    for name in own.keys() & tensors.keys():
+    if difference := name_difference(net, tensors):
+        raise OptionError(f"{path} does not fit {title}: it {difference}")
+    shared = [name for name in own if name in tensors]
+    for name in shared:
         if own[name].shape != tensors[name].shape:
             raise OptionError(f"{path} does not fit {title}: {name!r} has shape {tuple(tensors[name].shape)}; "
                               f"{title} expects {tuple(own[name].shape)}")
+    for name in shared:
         own[name].copy_(tensors[name])
 
 

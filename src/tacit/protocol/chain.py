@@ -262,7 +262,7 @@ def capabilities(chain: nn.Module) -> frozenset[str]:
         return frozenset(able) - getattr(chain, "without", frozenset())
     able = set(capabilities(chain.method))
     for parent, bridge in chain.links():
-        back = "Tokenizes" if bridge.via == "tokenize" else "Decodes"
-        if bridge.via == "embed" or back not in capabilities(parent):
+        back = {"Tokenizes"} if bridge.via == "tokenize" else {"Decodes", "Reconstructs"}  # else it decodes other codes
+        if bridge.via == "embed" or not back <= capabilities(parent):
             able -= BACKWARD
     return frozenset(able)

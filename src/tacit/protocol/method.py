@@ -44,7 +44,7 @@ class Optim:
         lr: Learning rate.
         betas: Decay rates of Adam's two moments; the first is the momentum of SGD.
         weight_decay: Decoupled for ``adam`` (AdamW), L2 for ``sgd``.
-        schedule: Of the learning rate over the whole run.
+        schedule: Of the learning rate over the whole run; constant-linear falls to 0 over its second half.
         warmup: Steps over which the learning rate rises linearly from 0.
         kind: The optimiser.
         eps: Adam's denominator.
@@ -53,7 +53,7 @@ class Optim:
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    schedule: Literal["constant", "cosine", "linear", "constant-linear"] = "constant"
     warmup: int = 0
     kind: Literal["adam", "sgd"] = "adam"
     eps: float = 1e-8
@@ -110,6 +110,7 @@ class Method(nn.Module):
     accepts: ClassVar[tuple[Kind, ...]] = ("vector", "map", "image", "table")
     needs: frozenset[str] = frozenset()  # fields of a batch besides x; an option may add some that the class may need
     may_need: ClassVar[frozenset[str]] = frozenset()
+    adapts: ClassVar[bool] = False  # whether it has an `ada`, which ``--augment ada`` turns on
     without: frozenset[str] = frozenset()  # capabilities that this instance's options take away
     discrete: bool | None = None  # whether log_prob is of a probability or of a density; None for some of both
     binary: bool = False  # whether log_prob is a likelihood of values 0 and 1 only
@@ -128,12 +129,16 @@ class Method(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        if spec.kind not in self.accepts:
-            name = type(self).__name__
-            raise DataError(f"{name} takes {' or '.join(self.accepts)}; the data are {spec}")
+        self.check_kind(spec)
         self.spec = spec
         self.clock = Clock()
         self._learned: dict[str, tuple[int | None, ...]] = {}
+
+    @classmethod
+    def check_kind(cls, spec: Spec) -> None:
+        """Raises `DataError` if the spec's kind is not one that the method accepts."""
+        if spec.kind not in cls.accepts:
+            raise DataError(f"{cls.__name__} takes {' or '.join(cls.accepts)}; the data are {spec}")
 
     @property
     def device(self) -> torch.device:

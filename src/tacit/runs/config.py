@@ -15,6 +15,7 @@ from torch import nn
 
 from tacit.data.builtin import BUILTIN
 from tacit.data.dataset import Data
+from tacit.data.options import HALVES
 from tacit.errors import RunError, did_you_mean
 from tacit.protocol import Method, Recipe, Spec, Via
 from tacit.runs.folder import CONFIG, write_atomically
@@ -166,6 +167,11 @@ def versions() -> dict[str, str]:
 
 def data_entry(data: Data) -> dict[str, Any]:
     """Returns the ``data`` entry of a run's record: the source, resolved, and how it was read."""
-    path = Path(data.source)
-    named = data.source in BUILTIN or not path.exists()  # a built-in name goes before a path, as in opening
-    return {"source": data.source if named else str(path.resolve()), **data.options}
+    options = {k: resolved(v) if k in ("pair", "target") and v not in HALVES else v for k, v in data.options.items()}
+    return {"source": resolved(data.source), **options}
+
+
+def resolved(source: str) -> str:
+    """Returns a source as it can be opened from any folder; a built-in name goes before a path, as in opening."""
+    named = source in BUILTIN or not Path(source).exists()
+    return source if named else str(Path(source).resolve())

@@ -15,6 +15,8 @@ import torch
 
 from tacit.data.augment import Augment
 from tacit.data.dataset import Data
+from tacit.data.derive import Derivation
+from tacit.data.feed import check_paired
 from tacit.data.open import open_source
 from tacit.data.options import ReadOptions
 from tacit.errors import DataError, OptionError, RunError, did_you_mean
@@ -96,6 +98,8 @@ def fit(
         frozen = {}
         check_spec(method, data)
     reading.check_method(name, method.needs)
+    if training.adaptive and data.spec.kind != "image":
+        raise OptionError(f"--augment ada is for images; the data are {data.spec}")
     job = Job(name, method, data, parent, bridge, frozen, training, devices, log)
     if start is not None:
         start_from(job, start)
@@ -210,6 +214,7 @@ def open_for(
     data = open_source(source, reading, say=say)
     if data.spec.kind not in kind.accepts:
         raise DataError(f"{name} takes {' or '.join(kind.accepts)}; {data.source} holds {data.spec}")
+    data.check(kind.needs)
     return data, None, None
 
 
@@ -228,18 +233,25 @@ def start_from(job: Job, run: Run) -> None:
 def check_early(name: str, kind: type[Method], training: TrainOptions, reading: ReadOptions, place: Place) -> None:
     """Raises what can be said of the options and the place before the data are read, which may take long."""
     reading.check_method(name, kind.needs | kind.may_need)
+    reading.check_partners()
+    if reading.derive is not None:
+        Derivation.parse(reading.derive)
     if issubclass(kind, Fitted) and training.devices > 1:
         raise OptionError(f"{name} is fitted at one stroke, on one device; leave out --devices")
     if place.out is not None:
         check_place(Path(place.out), overwrite=place.overwrite)
     if issubclass(kind, Trained):
         recipe_with(Recipe(), training)
-        Augment.parse(training.augment)
+        check_paired(Augment.parse(training.operations), kind.needs)
+        if training.adaptive and not kind.adapts:
+            raise OptionError(f"--augment ada is for methods whose discriminator tells data by the sign of its logits; "
+                              f"{name} has none: 'tacit methods --can discriminate' lists some")
 
 
 def check_spec(method: Method, data: Data) -> None:
     """Raises `DataError` if a method was built for other data."""
-    if (method.spec.kind, method.spec.shape) != (data.spec.kind, data.spec.shape):
+    pair = data.spec.pair if "pair" in method.needs else method.spec.pair
+    if (method.spec.kind, method.spec.shape, method.spec.pair) != (data.spec.kind, data.spec.shape, pair):
         raise DataError(f"the method was built for {method.spec}; {data.source} holds {data.spec}")
 
 

@@ -1,18 +1,21 @@
-"""What a person can watch while a method trains: samples and reconstructions from the same noise all along."""
+"""What a person can watch while a method trains: what it makes of the same noise and the same images all along."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from tacit.data.dataset import Data
 from tacit.pictures.grid import grid, pairs, save
 from tacit.protocol import Chain, capabilities
+from tacit.runs.counterparts import shown_both_ways
 
 __all__ = ["Monitor", "milestone"]
 
 SHOWN = 32
+TRANSLATED = 8  # of each domain
 
 
 class Monitor:
@@ -30,6 +33,7 @@ class Monitor:
         able = capabilities(chain)
         self.draws = chain.spec.kind == "image"
         self.samples, self.reconstructs = "Samples" in able, "Reconstructs" in able
+        self.data, self.translates = data, "Translates" in able
         shown = (data.testing if len(data.testing) >= SHOWN else torch.arange(len(data)))[:SHOWN]
         self.x = data.batch(shown).x if self.draws and self.reconstructs else None
 
@@ -51,6 +55,14 @@ class Monitor:
         if self.x is not None:
             restored = self.chain.reconstruct(self.x.to(device)).cpu()
             save(pairs(self.x, restored), self.folder / f"{step:06d}-reconstructions.png")
+        if self.translates:
+            picture = shown_both_ways(self.translate, self.data, TRANSLATED, self.seed)
+            save(picture, self.folder / f"{step:06d}-translations.png")
+
+    def translate(self, x: Tensor, *, to: str | None = None) -> Tensor:
+        """Returns images in the other domain, on the CPU."""
+        result: Tensor = self.chain.translate(x.to(self.chain.method.device), to=to)
+        return result.cpu()
 
 
 def milestone(step: int) -> bool:

@@ -14,7 +14,9 @@ from torch import Tensor
 from tacit.data.dataset import Data
 from tacit.errors import Interrupted
 from tacit.protocol import Bridge, Chain, Method
+from tacit.runs.balance import Balance
 from tacit.runs.config import Record
+from tacit.runs.frames import Frames
 from tacit.runs.health import Health
 from tacit.runs.loading import lengthen
 from tacit.runs.log import Log
@@ -23,6 +25,7 @@ from tacit.runs.portrait import portrait
 from tacit.runs.run import Run
 from tacit.runs.weights import read_weights, write_weights
 from tacit.training.devices import Devices
+from tacit.training.loop import Monitor as Looks
 from tacit.training.loop import train
 from tacit.training.optim import recipe_with
 from tacit.training.options import TrainOptions
@@ -85,9 +88,12 @@ def play(job: Job, record: Record, folder: Path) -> Run:
         write_weights(folder, {"raw": raw, "ema": ema, "bridge": job.bridge_tensors()})
 
     recipe = recipe_with(job.method.recipe(), job.training)
-    monitors: list[Monitor | Health] = [
-        Monitor(job.chain, job.root, folder / "samples", seed=record.seed),
-        Health(job.chain, job.root, folder, seed=record.seed, say=job.log),
+    chain, root, seed = job.chain, job.root, record.seed
+    monitors: list[Looks] = [
+        Monitor(chain, root, folder / "samples", seed=seed),
+        Frames(chain, root, folder / "samples", title=f"{job.name} on {root.name}", seed=seed),
+        Health(chain, root, folder, seed=seed, say=job.log),
+        Balance(chain, root, folder, seed=seed, say=job.log),
     ]
     try:
         outcome = train(

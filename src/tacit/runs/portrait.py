@@ -9,15 +9,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from tacit.data.coding import decode
 from tacit.data.dataset import Data
 from tacit.functional.draws import some
-from tacit.pictures import plots
+from tacit.functional.neighbours import nearest
+from tacit.pictures import game, plots
 from tacit.pictures.excited import excited, telling
 from tacit.pictures.grid import grid, pairs, save
 from tacit.pictures.maps import scatter_map
+from tacit.pictures.nearest import beside_nearest
 from tacit.pictures.traversals import traversals
+from tacit.runs.balance import QUALITY
+from tacit.runs.counterparts import shown_both_ways
+from tacit.runs.frames import Stage, read_frames, watchable
 from tacit.runs.log import read_lines
 from tacit.runs.run import Run
 from tacit.runs.traversing import traversal
@@ -29,6 +35,12 @@ MAPPED = 5_000
 EXEMPLARS = 12
 ROWS = 15
 UNITS = 10
+SEARCHED = 10_000  # training images among which a sample's nearest are looked for
+COMPARED = 32  # side of images whose pixels are compared
+TOGETHER = 256  # images that are made small at once
+JUDGED = 12  # samples that are shown beside their nearest
+NEIGHBOURS = 3
+TRANSLATED = 12  # of each domain
 HELD_OUT = {"held_out": "held_out/model/loss"}  # only a method with one player, the model, has one
 
 
@@ -76,6 +88,54 @@ def draw_samples(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path
         real = data.batch(some(torch.arange(len(data)), MAPPED, seed)).x
         draw = plots.densities_1d if run.spec.size == 1 else plots.scatter_2d
         yield draw(real, run.sample(len(real), seed=seed), folder / "samples.png")
+
+
+def draw_game(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws a game of numbers as it ended, and as it went."""
+    if not watchable(run.chain):
+        return
+    stage, title = Stage(run.chain, data, seed=seed), f"{run.title} on {data.name}"
+    step = run.record.steps or 0
+    last = stage.frame(step)
+    yield game.still(stage.scene, last, folder / "game.png", title=title)
+    if before := read_frames(run.path / "samples", before=step):
+        yield game.animation(stage.scene, [*before, last], folder / "game.gif", title=title)
+
+
+def draw_nearest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws samples beside the training images nearest to them, with what is usual of images never seen."""
+    if "Samples" not in run.capabilities or run.spec.kind != "image" or len(data.training) <= NEIGHBOURS:
+        return
+    searched = some(data.training, SEARCHED, seed)
+    places = thumbnails(data, searched)
+    made = run.sample(JUDGED, seed=seed)
+    distance, index = nearest(small(made), places, NEIGHBOURS)
+    near = data.batch(searched[index.flatten()]).x.unflatten(0, index.shape)  # (n, k, C, H, W)
+    subtitle = f"Euclidean distance of pixels in [0, 1] to {len(searched):,} training images"
+    if len(data.testing):
+        held = thumbnails(data, some(data.testing, SHOWN, seed))
+        usual = float(nearest(held, places, 1)[0].median())
+        subtitle += f"; of held-out images it is {usual:.2f} to the nearest (median)"
+    yield beside_nearest(made, near, distance, folder / "nearest.png",
+                         title=f"Samples of {run.title} and their nearest data", subtitle=subtitle)
+
+
+def thumbnails(data: Data, positions: Tensor) -> Tensor:
+    """Returns images at some positions as they are compared, shape (N, D)."""
+    return torch.cat([small(data.batch(part).x) for part in positions.split(TOGETHER)])
+
+
+def small(images: Tensor) -> Tensor:
+    """Returns pixels averaged to at most 32 x 32, as vectors, shape (N, D)."""
+    high, wide = (min(COMPARED, side) for side in images.shape[2:])
+    return adaptive_avg_pool2d(images, (high, wide)).flatten(1)
+
+
+def draw_translations(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
+    """Draws held-out images and what they are translated to; beside them their partners, or the way back."""
+    if "Translates" not in run.capabilities or run.spec.kind != "image":
+        return
+    yield save(shown_both_ways(run.translate, data, TRANSLATED, seed), folder / "translations.png")
 
 
 def draw_reconstructions(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
@@ -141,13 +201,18 @@ def draw_strangest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Pa
 
 
 def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
-    """Draws what is peculiar to a method, where it is images; if some values are negative, 0 is grey."""
+    """Draws what is peculiar to a method, where it is images, in rows of its own if it has such; negative ones on grey.
+
+    Figures of shape (N, C, H, W) are a grid, those of shape (rows, columns, C, H, W) stand as they are.
+    """
     if "Illustrates" not in run.capabilities or run.method.spec.kind != "image":
         return
     for name, images in run.figures().items():
+        columns = images.shape[1] if images.dim() == 5 else None
+        images = images.flatten(0, 1) if images.dim() == 5 else images[:SHOWN]
         least, most = images.amin((1, 2, 3), keepdim=True), images.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
         shown = images / most if least.min() >= 0 else 0.5 + images / (2 * most)
-        yield save(grid(shown[:SHOWN]), folder / f"{name}.png")
+        yield save(grid(shown, columns=columns), folder / f"{name}.png")
 
 
 def draw_traversals(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
@@ -182,11 +247,16 @@ def draw_curves(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]
     if len(lines) > 1:
         lines += [{k if k == "step" else f"features/{k}": v for k, v in line.items()}
                   for line in read_lines(run.path / "health.jsonl")]
+        lines += [{"step": line["step"], **{f"samples/{k}": line[k] for k in QUALITY}}
+                  for line in read_lines(run.path / "balance.jsonl")]
         yield plots.curves(lines, folder / "curves.png", title=f"{run.title} on {data.name}")
 
 
 DRAWINGS: tuple[Callable[[Run, Data, Path, int], Iterator[Path]], ...] = (
     draw_samples,
+    draw_nearest,
+    draw_game,
+    draw_translations,
     draw_reconstructions,
     draw_map,
     draw_clusters,

@@ -200,6 +200,15 @@ class Run:
         """Returns int64 groups, shape (N,); -1 for none."""
         return self._over("Clusters", x, self.chain.assign)
 
+    def translate(self, x: Any = None, *, to: Any = None) -> Tensor:
+        """Returns samples in the other domain: of the shape of partners where samples have them, else of their own.
+
+        Arguments:
+            x: Samples.
+            to: Of two domains, ``target``, which is the default, or ``source``.
+        """
+        return self._over("Translates", x, lambda b: self.chain.translate(b, to=to))
+
     def discriminate(self, x: Any = None) -> Tensor:
         """Returns logits, shape (N,): greater for what looks like data."""
         return self._over("Discriminates", x, self.chain.discriminate)

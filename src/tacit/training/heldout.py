@@ -6,7 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import torch
+
 from tacit.data.dataset import Data
+from tacit.data.feed import held_out_batch, held_out_positions
 from tacit.functional.draws import some
 from tacit.protocol import Method
 from tacit.training.devices import Devices
@@ -28,7 +31,9 @@ class HeldOut:
 
     def __init__(self, data: Data, needs: frozenset[str]) -> None:
         self.data, self.needs = data, needs
-        self.positions = some(data.testing, MOST, SEED)
+        positions, targets = held_out_positions(data, needs)
+        drawn = some(torch.arange(len(positions)), MOST, SEED)
+        self.positions, self.targets = positions[drawn], targets[drawn] if len(targets) else targets
 
     def __len__(self) -> int:
         """Returns the number of samples that are measured."""
@@ -41,8 +46,9 @@ class HeldOut:
         """
         total = 0.0
         with undisturbed(method):
-            for part in self.positions.split(chunk):
-                flow = method.losses(self.data.batch(part, self.needs, devices.device))
+            for i in range(0, len(self), chunk):
+                part, beside = self.positions[i : i + chunk], self.targets[i : i + chunk]
+                flow = method.losses(held_out_batch(self.data, part, beside, self.needs, devices.device))
                 with devices.autocast():
                     total += len(part) * float(next(flow).value.detach())
                 flow.close()

@@ -107,8 +107,10 @@ def train(
 
 
 def place(method: Method, options: TrainOptions, devices: Devices) -> None:
-    """Brings a method to its device and layout, the same weights on every process."""
+    """Brings a method to its device, layout and way of augmenting, the same weights on every process."""
     method.to(devices.device)
+    if options.adaptive:
+        method.get_submodule("ada").on = True  # type: ignore[assignment]
     if options.channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     devices.align_([*method.parameters(), *method.buffers()])
@@ -141,10 +143,10 @@ class Training:
         self.average = Average(method, recipe.ema) if recipe.ema is not None else None
         self.feed = Feed(
             data, recipe.batch, needs=method.needs, seed=options.seed, rank=devices.rank, world=devices.world,
-            device=devices.device, augment=Augment.parse(options.augment),
+            device=devices.device, augment=Augment.parse(options.operations),
         )
         self.held_out = HeldOut(data, method.needs)
-        samples = len(data.training)
+        samples = self.feed.samples
         self.interval = held_out_interval(options, recipe, samples, len(self.held_out), len(self.players))
         self.saves = Saves(folder, method, self.players, self.average, devices, keep)
         self.tally = self.saves.restore(options.seed, say) or Tally(

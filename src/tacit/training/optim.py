@@ -80,6 +80,8 @@ def rate(optim: Optim, step: int, progress: float) -> float:
             return lr * 0.5 * (1 + math.cos(math.pi * progress))
         case "linear":
             return lr * (1 - progress)
+        case "constant-linear":
+            return lr * min(1.0, 2 * (1 - progress))
         case _:
             return lr
 

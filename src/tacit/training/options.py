@@ -7,6 +7,8 @@ from typing import Literal
 
 __all__ = ["TrainOptions"]
 
+ADAPTIVE = "ada"
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -24,7 +26,8 @@ class TrainOptions:
         schedule: Schedule of the learning rate; by default the method's own.
         ema: Decay of the averaged weights, 0 for none; by default the method's own.
         clip: Greatest norm of a player's gradient, 0 for none; by default the method's own.
-        augment: Augmentations, as flip,crop,zoom,affine,colour,jitter,grey,blur,noise,erase.
+        augment: Augmentations, as flip,crop,zoom,affine,colour,jitter,grey,blur,noise,erase; ada lets the discriminator
+            of a GAN see augmented images only, data and samples alike, as often as its overfitting asks.
         device: Where to train; auto takes cuda or mps where there is one.
         devices: Number of processes that share each batch.
         precision: fp32, or bf16 for forward and backward.
@@ -44,7 +47,7 @@ class TrainOptions:
     batch: int | None = None
     micro_batch: int | None = None
     lr: float | None = None
-    schedule: Literal["constant", "cosine", "linear"] | None = None
+    schedule: Literal["constant", "cosine", "linear", "constant-linear"] | None = None
     ema: float | None = None
     clip: float | None = None
     augment: str = ""
@@ -57,3 +60,17 @@ class TrainOptions:
     threads: int | None = None
     save_minutes: float = 5.0
     log_steps: int | None = None
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether `augment` asks for adaptive discriminator augmentation."""
+        return ADAPTIVE in self._augmentations
+
+    @property
+    def operations(self) -> str:
+        """The augmentations that are done to each batch."""
+        return ",".join(name for name in self._augmentations if name != ADAPTIVE)
+
+    @property
+    def _augmentations(self) -> list[str]:
+        return [name.strip() for name in self.augment.split(",")]

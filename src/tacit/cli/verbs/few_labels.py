@@ -9,7 +9,7 @@ from tacit.catalog import row
 from tacit.cli.options import Option
 from tacit.cli.output import Say, aligned
 from tacit.cli.parser import Call, Usage, read
-from tacit.cli.verbs.fit import method_options, reading_options, training_options
+from tacit.cli.verbs.fit import OF_ONE_FIT, method_options, reading_options, training_options
 from tacit.errors import Interrupted, OptionError, did_you_mean
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ EXAMPLES = """examples:
 def usage(words: Sequence[str]) -> Usage:
     """Returns how the verb is called."""
     reading = reading_options()
-    heeded = tuple(o for o in reading if o.name not in ("pair", "target", "label_count", "layer", "stochastic"))
+    heeded = tuple(o for o in reading if o.name not in OF_ONE_FIT)
     missing = {o.name: "the curve is of one source" for o in reading if o not in heeded}
     missing["label_count"] = "--counts says how many labels are kept"
     return Usage("few-labels", ABOUT, ("DATA",), (*OPTIONS, *heeded), EXAMPLES, words=tuple(words), missing=missing)

@@ -14,9 +14,10 @@ from tacit.cli.parser import Call, Usage, asks_help, peek
 from tacit.cli.signatures import field_options, keyword_options
 from tacit.errors import OptionError
 
-__all__ = ["run", "usage"]
+__all__ = ["OF_ONE_FIT", "reading_options", "run", "usage"]
 
 GROUPS = {"options": "method", "training": "training", "data": "data"}  # each section of a config, as help calls it
+OF_ONE_FIT = ("pair", "target", "derive", "label_count", "layer", "stochastic")  # reading options that suit one method
 AT_ONCE = ("minutes", "seed", "device", "threads")
 RUN = (
     Option("out", str | None, None, "The run's folder; by default the next number under runs/.", "run", "o", "FOLDER"),

@@ -11,7 +11,7 @@ from tacit.catalog import row
 from tacit.cli.options import Option
 from tacit.cli.output import Say
 from tacit.cli.parser import Call, Usage
-from tacit.cli.verbs.fit import reading_options
+from tacit.cli.verbs.fit import OF_ONE_FIT, reading_options
 from tacit.errors import Interrupted, OptionError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ EXAMPLES = """examples:
 def usage(words: Sequence[str]) -> Usage:
     """Returns how the verb is called."""
     reading = reading_options()
-    heeded = tuple(o for o in reading if o.name not in ("pair", "target", "label_count", "layer", "stochastic"))
+    heeded = tuple(o for o in reading if o.name not in OF_ONE_FIT)
     missing = {o.name: "a study learns from nothing but the data" for o in reading if o not in heeded}
     return Usage("study", ABOUT, ("DATA",), (*OPTIONS, *heeded), EXAMPLES, words=tuple(words), missing=missing)
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import adaptive_max_pool2d, softplus
 
-from tacit.functional.noise import normal
+from tacit.nets.ada import Ada
+from tacit.nets.backbones import layer_of
 from tacit.nets.coders import decoder, encoder
+from tacit.nets.noise import Noise
 from tacit.nets.observations import Squash
-from tacit.protocol import Batch, Loss, Method, Optim, Recipe, Spec
+from tacit.protocol import Batch, Kind, Loss, Method, Optim, Recipe, Spec
 
-__all__ = ["GAN"]
+__all__ = ["GAN", "told_apart", "unbiased"]
 
 
 class GAN(Method):
@@ -32,17 +34,20 @@ class GAN(Method):
         latent: Dimensions of the noise that the generator starts from.
         saturating: Whether the generator minimises log(1 - D(G(z))), as in the paper's equation 1, whose gradient
             vanishes where the discriminator wins; otherwise it maximises log D(G(z)).
+        conditional: Whether samples are made by class; a class may be missing where it is not known.
         width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
         depth: Hidden layers of an mlp.
-        net: Which net; auto takes convolutions for images and maps, an mlp for the rest.
+        net: Which net; auto takes convolutions for images and maps, an mlp for the rest; resnet adds residual blocks.
         generator: Your own module, (N, latent) to (N, *shape), before the squashing to the range of the data.
         discriminator: Your own module, (N, *shape) to logits (N, 1).
 
     Raises:
-        DataError: If images are too small for the net.
+        DataError: If images are too small for the net, or there are no classes to be conditioned on.
     """
 
-    accepts = ("image", "map", "vector", "table")
+    accepts: ClassVar[tuple[Kind, ...]] = ("image", "map", "vector", "table")
+    adapts = True  # whether ADA may be turned on
+    may_need = frozenset({"label"})
 
     def __init__(
         self,
@@ -50,18 +55,28 @@ class GAN(Method):
         *,
         latent: int = 64,
         saturating: bool = False,
+        conditional: bool = False,
         width: int | None = None,
         depth: int = 2,
-        net: Literal["auto", "mlp", "conv"] = "auto",
+        net: Literal["auto", "mlp", "conv", "resnet"] = "auto",
         generator: nn.Module | None = None,
         discriminator: nn.Module | None = None,
     ) -> None:
         super().__init__(spec)
-        self.latent, self.saturating = latent, saturating
-        made = generator or decoder(spec, latent, width=width, depth=depth, net=net, activation=nn.ReLU)
-        self.generator = nn.Sequential(made, Squash(spec, hard=True))
-        leaky = partial(nn.LeakyReLU, 0.2)
-        self.discriminator = discriminator or encoder(spec, 1, width=width, depth=depth, net=net, activation=leaky)
+        self.gaussian, self.saturating = latent, saturating
+        self.noise = Noise.of(latent, spec.classes, conditional=conditional)
+        self.needs = self.may_need if conditional else frozenset()
+        made = generator or decoder(spec, self.noise.size, width=width, depth=depth, net=net, activation=nn.ReLU)
+        self.generator = nn.Sequential(made, self.ending())
+        leaky, out = partial(nn.LeakyReLU, 0.2), self.noise.outputs
+        self.discriminator = discriminator or encoder(spec, out, width=width, depth=depth, net=net, activation=leaky)
+        self.ada = Ada()
+        if not hasattr(self.trunk(), "features"):
+            self.without = frozenset({"Encodes"})
+
+    def ending(self) -> nn.Module:
+        """Returns what brings the generator's output to where the data live."""
+        return Squash(self.spec, hard=True)
 
     def players(self) -> dict[str, nn.Module]:
         """Returns the two, in the order of their turns."""
@@ -69,14 +84,14 @@ class GAN(Method):
 
     def losses(self, batch: Batch) -> Iterator[Loss]:
         """Yields both turns of algorithm 1 with one step of the discriminator, on logits: log D = -softplus(-logit)."""
-        z = self.prior(len(batch))
+        z = self.prior(len(batch), label=batch.label)
         with torch.no_grad():
             fake = self.generator(z)
-        real, made = self.discriminate(batch.x), self.discriminate(fake)
-        terms = {"accuracy_real": (real > 0).float().mean(), "accuracy_fake": (made < 0).float().mean()}
-        yield Loss("discriminator", softplus(-real).mean() + softplus(made).mean(), terms)
+        real, made = self.judge(batch.x, batch.label), self.judge(fake, batch.label)
+        yield Loss("discriminator", softplus(-real).mean() + softplus(made).mean(), told_apart(real, made),
+                   self.counted(real, batch.label), self.learn)
 
-        logits = self.discriminate(self.generator(z))
+        logits = self.judge(self.generator(z), batch.label)
         yield Loss("generator", -softplus(logits).mean() if self.saturating else softplus(-logits).mean())
 
     def recipe(self) -> Recipe:
@@ -84,16 +99,85 @@ class GAN(Method):
         optim = Optim(lr=1e-3, betas=(0.5, 0.999))
         return Recipe(batch=64, steps=5_000, ema=0.995, optim={"discriminator": optim, "generator": optim})
 
-    def prior(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Returns noise z ~ N(0, I), shape (n, latent)."""
-        return normal(n, self.latent, device=self.device, generator=generator)
+    def judge(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """Returns the logit of D(x) as training sees it, augmented where ADA is on, shape (N,)."""
+        return self.noise.pick(self.discriminator(self.ada(x)), label)
+
+    def counted(self, real: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+        """Returns what ADA and the classes count of the logits and labels of data."""
+        return {**self.ada.stats(real), **self.noise.stats(label)}
+
+    def learn(self, stats: Mapping[str, Tensor]) -> None:
+        """Takes in what was counted, once per move."""
+        self.ada.update(stats)
+        self.noise.update(stats)
+
+    def prior(self, n: int, *, label: Any = None, generator: Generator | None = None) -> Tensor:
+        """Returns noise z ~ N(0, I), and behind it the class where samples are made by class, shape (n, d)."""
+        return self.noise.draw(n, label, generator)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Returns G(z), shape (N, *spec.shape)."""
+        x: Tensor = self.generator(z)
+        return x
+
+    def sample(
+        self, n: int, *, label: int | None = None, temperature: float = 1.0, generator: Generator | None = None
+    ) -> Tensor:
+        """Returns n samples of noise times the temperature, of one class if it is given, shape (n, *spec.shape)."""
+        z = self.prior(n, label=label, generator=generator)
+        noise, kind = z.tensor_split([self.gaussian], dim=1)
+        return self.decode(torch.cat([temperature * noise, kind], dim=1))
 
     def discriminate(self, x: Tensor) -> Tensor:
         """Returns the logit of D(x), the log odds of being data, shape (N,)."""
-        logits: Tensor = self.discriminator(x)
-        return logits.squeeze(1)  # (N, 1) -> (N,)
+        return self.noise.pick(self.discriminator(x))
 
-    def sample(self, n: int, *, temperature: float = 1.0, generator: Generator | None = None) -> Tensor:
-        """Returns n samples of noise times the temperature, shape (n, *spec.shape)."""
-        x: Tensor = self.generator(temperature * self.prior(n, generator))
+    def trunk(self) -> Any:
+        """Returns the part of the discriminator whose features `encode` gives."""
+        return self.discriminator
+
+    def layers(self) -> list[str]:
+        """Returns the layers that `encode` knows."""
+        names: list[str] = self.trunk().layers()
+        return names
+
+    def encode(self, x: Tensor, *, layer: str | None = None) -> Tensor:
+        """Returns the discriminator's features, maps max-pooled to at most 4 x 4, all layers' in a row (DCGAN, 5.1).
+
+        Arguments:
+            x: Samples, shape (N, *spec.shape).
+            layer: One of `layers`, for its features alone, shape (N, units) or (N, channels, h, w).
+
+        Returns:
+            Shape (N, d).
+        """
+        if layer is not None:
+            return layer_of(self.trunk(), self.inner(x), layer)
+        return torch.cat([pooled(f) for f in self.trunk().features(self.inner(x))], dim=1)
+
+    def inner(self, x: Tensor) -> Tensor:
+        """Returns samples as the discriminator's trunk takes them."""
         return x
+
+
+def told_apart(real: Tensor, made: Tensor) -> dict[str, Tensor]:
+    """Returns how well data and samples are told apart, of the logits of each, shape (N,): shares, and a difference."""
+    return {
+        "accuracy_real": (real > 0).float().mean(),
+        "accuracy_fake": (made < 0).float().mean(),
+        "logit_gap": (real.mean() - made.mean()).detach(),
+    }
+
+
+def pooled(features: Tensor) -> Tensor:
+    """Returns features as vectors, (N, units) or (N, channels, h, w) to (N, d)."""
+    if features.dim() < 4:
+        return features.flatten(1)
+    return adaptive_max_pool2d(features, [min(4, side) for side in features.shape[2:]]).flatten(1)
+
+
+def unbiased(net: nn.Module) -> nn.Module:
+    """Takes the bias of a discriminator's head away, for losses that look at differences of its outputs only."""
+    net.get_submodule("head").register_parameter("bias", None)
+    return net

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -56,6 +56,7 @@ class GumbelVAE(Method):
     """
 
     accepts = ("image", "map", "vector", "table")
+    gaussian = 0
 
     def __init__(
         self,
@@ -169,7 +170,11 @@ class GumbelVAE(Method):
         """Returns samples decoded from the likeliest categories, shape (N, *spec.shape)."""
         return self.decode(self.code(hardened(self.posterior(x))))
 
+    def prior(self, n: int, *, label: Any = None, generator: Generator | None = None) -> Tensor:
+        """Returns n hard draws of the uniform p(z) as `code` writes them; it knows no classes."""
+        even = torch.zeros(n, self.variables, self.categories, device=self.device)
+        return self.code(draw_one_hot(even, generator=generator))
+
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """Returns n samples: hard z from the uniform prior; x is p(x | z)'s mean, of a table a draw of it."""
-        even = torch.zeros(n, self.variables, self.categories, device=self.device)
-        return self.observation.draw(self.decoder(self.code(draw_one_hot(even, generator=generator))), generator)
+        return self.observation.draw(self.decoder(self.prior(n, generator=generator)), generator)

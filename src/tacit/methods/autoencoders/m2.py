@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -75,7 +75,8 @@ class M2(Method):
             raise DataError(f"M2 learns from some labels and the data ({spec}) have none; --labels names them")
         at_least(1, latent=latent, depth=depth)
         at_least(0, warmup_steps=warmup_steps, label_weight=label_weight or 0)
-        self.latent, self.prior, self.classes = latent, prior, len(spec.classes)
+        self.latent, self.counted, self.classes = latent, prior == "labels", len(spec.classes)
+        self.gaussian = latent
         self.label_weight = label_weight if label_weight is not None else 10.0 if spec.kind == "image" else 1.0
         self.warmup_steps = warmup_steps
         self.observation = observation(spec, likelihood, sigma)
@@ -146,7 +147,7 @@ class M2(Method):
 
     def class_prior(self) -> Tensor:
         """Returns p(y), shape (K,)."""
-        counts = self.seen[:-1] * (self.prior == "labels") + 1 / self.classes
+        counts = self.seen[:-1] * self.counted + 1 / self.classes
         return counts / counts.sum()
 
     def log_weights(self, x: Tensor, k: int, generator: Generator | None = None) -> Tensor:
@@ -200,15 +201,24 @@ class M2(Method):
         """Returns samples decoded from their codes, shape (N, *spec.shape)."""
         return self.decode(self.encode(x))
 
+    def prior(self, n: int, *, label: Any = None, generator: Generator | None = None) -> Tensor:
+        """Returns n draws of p(z), and behind them one-hot classes: the label's, or drawn from p(y); (n, latent + K).
+
+        Raises:
+            OptionError: If there is no class of a label.
+        """
+        places = uniform(n, device=self.device, generator=generator)
+        drawn = torch.searchsorted(self.class_prior().cumsum(0), places).clamp_max(self.classes - 1)
+        y = drawn if label is None else torch.as_tensor(label, device=self.device).expand(n)
+        if not ((y >= 0) & (y < self.classes)).all():
+            raise OptionError(f"label is {label}; the classes are numbered from 0 to {self.classes - 1}: "
+                              f"{', '.join(self.spec.classes)}")
+        z = normal(n, self.latent, device=self.device, generator=generator)
+        return torch.cat([z, one_hot(y, self.classes).to(z)], 1)
+
     def sample(
         self, n: int, *, label: int | None = None, temperature: float = 1.0, generator: Generator | None = None
     ) -> Tensor:
         """Returns n samples of a class, or of classes drawn from p(y); z from its prior times the temperature."""
-        if label is not None and not 0 <= label < self.classes:
-            raise OptionError(f"label is {label}; the classes are numbered from 0 to {self.classes - 1}: "
-                              f"{', '.join(self.spec.classes)}")
-        places = uniform(n, device=self.device, generator=generator)
-        drawn = torch.searchsorted(self.class_prior().cumsum(0), places).clamp_max(self.classes - 1)
-        y = drawn if label is None else torch.full_like(drawn, label)
-        z = temperature * normal(n, self.latent, device=self.device, generator=generator)
-        return self.observation.draw(self.decoder(torch.cat([z, one_hot(y, self.classes).to(z)], 1)), generator)
+        z, y = self.prior(n, label=label, generator=generator).split([self.latent, self.classes], 1)
+        return self.observation.draw(self.decoder(torch.cat([temperature * z, y], 1)), generator)

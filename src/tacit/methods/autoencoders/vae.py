@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -81,6 +81,7 @@ class VAE(Method):
         at_least(1, latent=latent)
         at_least(0, beta=beta, warmup_steps=warmup_steps, free_bits=free_bits, flows=flows)
         self.latent, self.beta, self.warmup_steps, self.free_bits = latent, beta, warmup_steps, free_bits
+        self.gaussian = latent
         self.observation = observation(spec, likelihood, sigma)
         self.discrete, self.binary = self.observation.discrete, self.observation.binary
         self.rows = rows_at_once(self.observation.shape)
@@ -186,14 +187,18 @@ class VAE(Method):
         """Returns samples decoded from the posterior's mean, shape (N, *spec.shape)."""
         return self.decode(self.encode(x))
 
+    def prior(self, n: int, *, label: Any = None, generator: Generator | None = None) -> Tensor:
+        """Returns n draws of p(z), shape (n, latent); it knows no classes."""
+        return normal(n, self.latent, device=self.device, generator=generator)
+
     def sample(self, n: int, *, temperature: float = 1.0, generator: Generator | None = None) -> Tensor:
         """Returns n samples: z from the prior times the temperature; x is p(x | z)'s mean, of a table a draw of it."""
-        z = temperature * normal(n, self.latent, device=self.device, generator=generator)
+        z = temperature * self.prior(n, generator=generator)
         return self.observation.draw(self.decoder(z), generator)
 
     def simulate(self, n: int, *, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Returns draws of p(x, z): x with its noise, shape (n, *spec.shape), and z, shape (n, d)."""
-        z = normal(n, self.latent, device=self.device, generator=generator)
+        z = self.prior(n, generator=generator)
         return self.observation.sample(self.decoder(z), generator), z
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -95,6 +96,16 @@ class PCA(Method):
         """Returns the places along the first two axes, shape (N, 2)."""
         places = self._project(x)[:, :2]
         return torch.nn.functional.pad(places, (0, 2 - places.shape[1]))
+
+    @property
+    def gaussian(self) -> int:
+        """Number of latents that are independent standard normal draws: all where they are whitened, else none."""
+        return len(self.variances) if self.whiten else 0
+
+    def prior(self, n: int, *, label: Any = None, generator: Generator | None = None) -> Tensor:
+        """Returns the latents of n samples of the model, shape (n, q): what it makes lies so along its axes."""
+        z = normal(n, len(self.variances), device=self.device, generator=generator)
+        return z if self.whiten else z * self.variances.sqrt()
 
     def sample(self, n: int, *, temperature: float = 1.0, generator: Generator | None = None) -> Tensor:
         """Returns n samples of the model, shape (n, *spec.shape).

@@ -10,14 +10,15 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from tacit.errors import DataError, OptionError, UserError
-from tacit.nets.foreign import build_named, copy_weights, image_input, read_weights_file, same_names
+from tacit.nets.foreign import build_named, copy_weights, image_input, read_weights_file, recognised
 from tacit.nets.inception import InceptionV3
 from tacit.nets.onnx import OnnxGraph, read_graph
+from tacit.nets.vgg import VGG19
 from tacit.protocol import Method, Spec
 
 __all__ = ["Pretrained"]
 
-KNOWN = (InceptionV3,)  # told by the names in a file; each brings images to its size and scale itself
+KNOWN = (InceptionV3, VGG19)  # told by the names in a file; each brings images to its size and scale itself
 NORMS = {
     "none": ((0.0,), (1.0,)),
     "half": ((0.5,), (0.5,)),
@@ -39,7 +40,7 @@ class Pretrained(Method):
     Arguments:
         spec: What one sample is.
         weights: File of the weights: .onnx; .safetensors, .pth, .pt, .bin or .ckpt with the encoder that they belong
-            to. The Inception v3 of the Frechet distance is known by its names.
+            to. The Inception v3 of the Frechet distance and torchvision's VGG-19 are known by their names.
         encoder: Your own module, or its class as module:Class, which is built without arguments. It maps samples to
             (N, D), (N, C, h, w) or tokens (N, T, D); of several outputs the first counts.
         side: Height and width to which images are brought; by default what an ONNX graph asks for, else their own.
@@ -113,9 +114,7 @@ class Pretrained(Method):
 
     def _recognised(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         """Returns the known net that a file's names belong to; it joins the options, so that the run can be loaded."""
-        net = next((net for kind in KNOWN if same_names(net := kind(), tensors)), None)
-        if net is None:
-            raise OptionError(f"{self.weights} is of no net that is known; --encoder module:Class says whose it is")
+        net = recognised(KNOWN, tensors, str(self.weights))
         self.options["encoder"] = net
         return net.eval()
 
@@ -144,12 +143,26 @@ class Pretrained(Method):
             x = interpolate(x, size, mode="bilinear", antialias=True)
         return (x - self.mean) / self.deviation
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Returns features, shape (N, D) or (N, C, h, w)."""
-        return torch.cat([self._features(part) for part in x.split(TOGETHER)])
+    def layers(self) -> list[str]:
+        """Returns the layers that `encode` knows: those of VGG-19, none of other encoders."""
+        return self.encoder.layers() if isinstance(self.encoder, VGG19) else []
 
-    def _features(self, x: Tensor) -> Tensor:
-        made = self.encoder(self._prepared(x))
+    def encode(self, x: Tensor, *, layer: str | None = None) -> Tensor:
+        """Returns features, shape (N, D) or (N, C, h, w).
+
+        Arguments:
+            x: Samples, shape (N, *spec.shape).
+            layer: One of `layers`, in place of the last.
+
+        Raises:
+            OptionError: If there is no such layer.
+        """
+        if layer is not None and not self.layers():
+            raise OptionError(f"the encoder has no layers to choose from; leave out {layer!r}")
+        return torch.cat([self._features(part, *([] if layer is None else [layer])) for part in x.split(TOGETHER)])
+
+    def _features(self, x: Tensor, *layer: str) -> Tensor:
+        made = self.encoder(self._prepared(x), *layer)
         several = made.values() if isinstance(made, Mapping) else made
         out: Tensor = made if isinstance(made, Tensor) else next(iter(several))
         if out.dim() not in (2, 3, 4) or len(out) != len(x) or not out.is_floating_point():

@@ -1,0 +1,71 @@
+"""Images of any size through a translator: tiles agree with the whole, and sizes are kept."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from tacit.protocol import Chain, Method, Reach, Spec
+from tacit.runs.tiling import translated
+
+
+class Blur(Method):
+    """Three convolutions, which look 3 pixels far, then an enlargement."""
+
+    accepts = ("image",)
+
+    def __init__(self, spec: Spec, reach: Reach | None) -> None:
+        super().__init__(spec)
+        torch.manual_seed(0)
+        self.net = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect") for _ in range(3)))
+        self.zoom = reach.zoom if reach else 1
+        self.sizes: list[tuple[int, int]] = []
+        if reach is not None:
+            self.reach = reach
+
+    def translate(self, x: Tensor, *, to: Any = None) -> Tensor:
+        self.sizes.append((x.shape[2], x.shape[3]))
+        return interpolate(self.net(x), scale_factor=self.zoom, mode="nearest")
+
+
+def run_of(reach: Reach | None) -> Any:
+    chain = Chain(Blur(Spec("image", (1, 16, 16), (0.0, 1.0)), reach))
+    return SimpleNamespace(chain=chain, method=chain.method, spec=chain.spec, parent=None, device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_tiles_are_what_the_whole_image_gives(zoom: int) -> None:
+    run = run_of(Reach(multiple=4, pixels=3, zoom=zoom))
+    x = torch.rand(1, 90, 57)
+    whole = translated(run, x)
+    assert whole.shape == (1, 90 * zoom, 57 * zoom) and run.method.sizes == [(92, 60)]
+    tiled = translated(run, x, pixels=(32 * zoom) ** 2)
+    assert max(max(size) for size in run.method.sizes[1:]) <= 32 and len(run.method.sizes) > 5
+    inner = slice(0, 84 * zoom), slice(0, 52 * zoom)  # below and right of it lies the continuation to a multiple of 4
+    torch.testing.assert_close(tiled[0][inner], whole[0][inner])
+
+
+def test_where_a_net_looks_everywhere_tiles_pass_into_one_another() -> None:
+    run = run_of(Reach(multiple=4))
+    x = torch.linspace(0, 1, 96).expand(1, 96, 96)
+    tiled, whole = translated(run, x, pixels=40**2), translated(run, x)
+    assert tiled.shape == whole.shape
+    assert (tiled - whole).abs().max() < 0.15 and (tiled - whole).abs().mean() < 0.01
+
+
+@pytest.mark.parametrize("size", [(5, 5), (33, 17), (1, 40)])
+def test_odd_and_tiny_images_keep_their_size(size: tuple[int, int]) -> None:
+    run = run_of(Reach(multiple=8, zoom=2))
+    assert translated(run, torch.rand(1, *size)).shape == (1, 2 * size[0], 2 * size[1])
+    assert all(h % 8 == 0 and w % 8 == 0 for h, w in run.method.sizes)
+
+
+def test_a_translator_of_one_size_is_given_that() -> None:
+    run = run_of(None)
+    assert translated(run, torch.rand(1, 50, 30)).shape == (1, 50, 30)
+    assert run.method.sizes == [(16, 16)]
