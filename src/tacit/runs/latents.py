@@ -41,8 +41,8 @@ def gaussian_dimensions(run: Run) -> int:
         CapabilityError: If the run does not draw latents and decode them.
     """
     if not {"Prior", "Decodes"} <= run.capabilities:
-        raise CapabilityError(f"{run.title} does not draw latents and decode them; it takes a run that does, as of a "
-                              "gan, a vae or a pca")
+        raise CapabilityError(f"{run.title} does not draw latents and decode them; 'tacit methods "
+                              "--can decode' lists what may")
     return int(run.method.gaussian)  # type: ignore[arg-type]
 
 

@@ -81,6 +81,6 @@ class WGANGP(GAN):
         return self.penalty * slope - distance, {"wasserstein": distance.detach(), "slope": slope.detach()}
 
     def recipe(self) -> Recipe:
-        """Returns algorithm 1's defaults; of its rounds the generator moves in every fifth."""
-        optim = Optim(lr=1e-4, betas=(0.0, 0.9))
+        """Returns algorithm 1's Adam at five times its rate, which learns in minutes; every fifth round moves both."""
+        optim = Optim(lr=5e-4, betas=(0.0, 0.9))
         return Recipe(batch=64, steps=20_000, ema=0.999, optim={"discriminator": optim, "generator": optim})
