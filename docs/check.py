@@ -1,4 +1,4 @@
-"""Runs every command and every Python block of the docs, in an empty folder with a few photos and a table."""
+"""Runs every command and every Python block of the docs, in an empty folder with a few images and a table."""
 
 import contextlib
 import csv
@@ -8,6 +8,7 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -18,14 +19,20 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.M | re.S)
 
 
 def prepare(folder: Path) -> None:
-    """Makes what the docs speak of: photos/ in two sub-folders, and people.csv."""
+    """Makes what the docs speak of: photos/ in sub-folders, reds/ and greens/, halves/ side by side, and people.csv."""
     import tacit
 
-    shapes = tacit.open_data("shapes", count=200)
+    shapes = tacit.open_data("shapes", count=600)
     for i, image in enumerate(shapes.x.numpy()):
-        place = folder / "photos" / shapes.spec.classes[int(shapes.label[i])]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{i:03d}.png")
+        x, hue = image.transpose(1, 2, 0), shapes.columns["colour"][i]  # (H, W, 3)
+        if i < 200:
+            write(x, folder / "photos" / shapes.spec.classes[int(shapes.label[i])] / f"{i:03d}.png")
+        elif hue < 1 / 6 or hue > 5 / 6:
+            write(x, folder / "reds" / f"{i:03d}.png")
+        elif hue < 1 / 2:
+            write(x, folder / "greens" / f"{i:03d}.png")
+        else:
+            write(np.concatenate([x, 255 - x], axis=1), folder / "halves" / f"{i:03d}.png")
     rng = np.random.default_rng(0)
     with open(folder / "people.csv", "w", newline="") as file:
         writer = csv.writer(file)
@@ -34,6 +41,12 @@ def prepare(folder: Path) -> None:
             age, hours = int(rng.integers(18, 80)), int(rng.integers(0, 60))
             sector, income = rng.choice(["public", "private", "?"]), "high" if age * hours > 2000 else "low"
             writer.writerow([age, hours, sector, income])
+
+
+def write(pixels: Any, path: Path) -> None:
+    """Writes an image, (H, W, 3) uint8, into a folder that need not be there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
 
 
 def run(page: Path) -> int:

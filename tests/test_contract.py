@@ -177,6 +177,25 @@ def test_every_parameter_has_one_player_and_gets_a_gradient(name, sources):
         assert p.grad is not None and p.grad.abs().sum() > 0, f"{key} gets no gradient"
 
 
+@pytest.mark.parametrize("name", TRAINED)
+def test_half_precision_is_enough_for_a_round(name, sources):
+    """Forwards in bf16 as the trainer has them; what differentiates gradients stays in full precision by itself."""
+    method = fresh(name, sources(name).spec)
+    batch = batch_for(sources(name), method.needs)
+    for step in (1, 4):
+        method.clock = Clock(step, 0.5)
+        game = method.losses(batch)
+        while True:
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = next(game, None)
+            if loss is None:
+                break
+            own = [p for p in method.players()[loss.player].parameters() if p.requires_grad]
+            loss.value.backward(inputs=own)
+            assert torch.isfinite(loss.value)
+            assert all(p.grad is None or p.grad.isfinite().all() for p in own)
+
+
 @pytest.mark.parametrize("name", [n for n in TRAINED if "label" not in ROWS[n].needs])
 def test_labels_are_out_of_sight(name, sources):
     assert batch_for(sources(name), method_class(name).needs).label is None

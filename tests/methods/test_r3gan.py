@@ -48,7 +48,7 @@ def test_slopes_are_over_images_between_minus_1_and_1() -> None:
 
 
 def test_the_penalties_move_every_weight_of_the_discriminator() -> None:
-    gan = R3GAN(IMAGE, latent=4, width=4)
+    gan = R3GAN(IMAGE, latent=4, width=4, net="residual")
     for p in gan.discriminator.parameters():
         p.data += 0.05 * torch.randn_like(p)  # past the start, where last convolutions are 0
     _, _, slopes = gan.judged(torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8), None)
@@ -77,6 +77,27 @@ def test_the_game_converges_where_it_would_circle() -> None:
                 own[0].data -= 0.2 * torch.autograd.grad(loss.value, own)[0]
         ends[gamma] = max(far[-100:])
     assert ends[1.0] < 0.01 and ends[0.0] > 0.2
+
+
+def test_ada_counts_which_of_each_pair_seems_real() -> None:
+    gan, x = R3GAN(PLANE, latent=2, width=8), torch.randn(7, 2)
+    linear(gan, 3.0, 4.0)
+    gan.ada.on = True
+    torch.manual_seed(1)
+    z = gan.prior(7)
+    torch.manual_seed(1)
+    stats = next(gan.losses(Batch(x))).stats
+    gap = (gan.discriminator(x) - gan.discriminator(z)).squeeze(1)
+    assert stats["ada_sign"] == gap.sign().sum() and stats["ada_count"] == 7
+
+
+@pytest.mark.parametrize("net", ["residual", "conv", "mlp"])
+def test_every_net_plays(net: str) -> None:
+    gan = R3GAN(IMAGE, latent=4, width=4, net=net)  # type: ignore[arg-type]
+    for loss in gan.losses(Batch(torch.rand(4, 1, 8, 8))):
+        loss.value.backward(inputs=list(gan.players()[loss.player].parameters()))
+    assert gan.sample(2).shape == (2, 1, 8, 8)
+    assert not any(isinstance(m, nn.GroupNorm | nn.modules.batchnorm._NormBase) for m in gan.modules())
 
 
 def test_bad_input() -> None:

@@ -12,12 +12,18 @@ import pytest
 import torch
 
 import tacit
-from tacit.catalog import CATALOG
+from tacit.catalog import CATALOG, method_class, row
 from tacit.data.feed import Feed
+from tacit.nets.ada import Ada
 from tacit.runs.weights import read_weights
 
-TRAINED = [row.name for row in CATALOG if row.kind == "trained"]
-OWN = {"vae": {"net": "conv"}, "ddpm": {"width": 8, "timesteps": 20}}
+TRAINED = [r.name for r in CATALOG if r.kind == "trained"]
+SMALLER = {"derive": "low-resolution:2", "augment": "flip", "width": 8, "blocks": 1}
+OWN = {
+    "vae": {"net": "conv"}, "ddpm": {"width": 8, "timesteps": 20},
+    "pix2pix": {"derive": "blur:1", "augment": "flip", "width": 8}, "srresnet": SMALLER,
+    "srgan": SMALLER | {"critic_width": 8, "pretrain": 0.4}, "cyclegan": {"width": 4, "blocks": 1, "pool": 8},
+} | {r.name: {"augment": "crop,ada"} for r in CATALOG if r.kind == "trained" and method_class(r.name).adapts}
 STEPS = 12
 HARD = {"steps": STEPS, "batch": 16, "micro_batch": 6, "channels_last": True, "ema": 0.9, "clip": 1.0,
         "augment": "crop", "log_steps": 2}
@@ -47,8 +53,12 @@ def signal_at(monkeypatch):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_resumed_is_as_uninterrupted(name, digits_file, signal_at):
+def test_resumed_is_as_uninterrupted(name, digits_file, signal_at, monkeypatch):
+    monkeypatch.setattr(Ada.__init__, "__kwdefaults__", {"target": -2.0, "images": 200, "every": 2})  # p always rises
     options = HARD | OWN.get(name, {})
+    if "target" in row(name).needs:
+        np.savez("others.npz", x=255 - np.load(digits_file)["x"][:100])
+        options["target"] = "others.npz"
     whole = tacit.fit(name, digits_file, **options)
     steps = np.random.default_rng(0).permutation(STEPS - 1)[:3].tolist()
     for step, number in zip([*steps, 0], [signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGTERM], strict=True):
@@ -66,6 +76,10 @@ def test_resumed_is_as_uninterrupted(name, digits_file, signal_at):
             for key, tensor in expected[group].items():
                 assert torch.equal(tensor, found[group][key]), f"{group}/{key} after an interruption at step {step}"
         assert logged(whole) == logged(resumed)
+    if "ada" in options["augment"]:
+        assert whole.method.ada.p > 0.5
+    if "target" in options:
+        assert all(pool.taken.any() for pool in whole.method.pools.values())
 
 
 def logged(run):

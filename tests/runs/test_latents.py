@@ -56,6 +56,9 @@ def test_only_gaussian_dimensions_are_truncated(pca: Run, m2: Run, tmp_path: Any
     whole, cut = draw(m2, 64), draw(m2, 64, truncation=0.3)
     assert float(cut[:, :8].abs().max()) <= 0.3 < float(whole[:, :8].abs().max())
     assert torch.equal(whole[:, 8:], cut[:, 8:]) and cut[:, 8:].sum(1).eq(1).all()
+    many = draw(m2, 4_000, truncation=1.0)[:, :8].double()
+    assert many.mean(0).abs().max() < 0.04  # what is drawn anew knows nothing of what it replaces
+    assert float(many.var()) == pytest.approx(0.2912, abs=0.005)  # of the normal truncated at 1
     assert draw(m2, 5, label=3)[:, 8:].argmax(1).eq(3).all()
     gumbel = tacit.fit("gumbel-vae", digits_data, steps=1, out=tmp_path / "gumbel")
     with pytest.raises(OptionError, match="no Gaussian dimensions"):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from tacit.protocol import Chain, Method, Reach, Spec
-from tacit.runs.tiling import translated
+from tacit.runs.tiling import at_size, translated
 
 
 class Blur(Method):
@@ -22,7 +22,8 @@ class Blur(Method):
     def __init__(self, spec: Spec, reach: Reach | None) -> None:
         super().__init__(spec)
         torch.manual_seed(0)
-        self.net = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect") for _ in range(3)))
+        norms = [nn.InstanceNorm2d(1)] if reach and reach.pixels is None else []
+        self.net = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect") for _ in range(3)), *norms)
         self.zoom = reach.zoom if reach else 1
         self.sizes: list[tuple[int, int]] = []
         if reach is not None:
@@ -46,16 +47,27 @@ def test_tiles_are_what_the_whole_image_gives(zoom: int) -> None:
     assert whole.shape == (1, 90 * zoom, 57 * zoom) and run.method.sizes == [(92, 60)]
     tiled = translated(run, x, pixels=(32 * zoom) ** 2)
     assert max(max(size) for size in run.method.sizes[1:]) <= 32 and len(run.method.sizes) > 5
+    assert tiled.shape == whole.shape
     inner = slice(0, 84 * zoom), slice(0, 52 * zoom)  # below and right of it lies the continuation to a multiple of 4
     torch.testing.assert_close(tiled[0][inner], whole[0][inner])
 
 
-def test_where_a_net_looks_everywhere_tiles_pass_into_one_another() -> None:
+def test_a_net_that_looks_everywhere_sees_all_of_an_image_at_once() -> None:
+    """Half dark, half light: norms over tiles would give both halves the same grey."""
     run = run_of(Reach(multiple=4))
-    x = torch.linspace(0, 1, 96).expand(1, 96, 96)
-    tiled, whole = translated(run, x, pixels=40**2), translated(run, x)
-    assert tiled.shape == whole.shape
-    assert (tiled - whole).abs().max() < 0.15 and (tiled - whole).abs().mean() < 0.01
+    x = torch.cat([torch.zeros(1, 96, 48), torch.ones(1, 96, 48)], 2) + 0.01 * torch.rand(1, 96, 96)
+    whole = translated(run, x, pixels=40**2)
+    assert run.method.sizes == [(96, 96)]
+    smaller = translated(run, x, most=48**2)
+    assert run.method.sizes[1:] == [(48, 48)] and smaller.shape == whole.shape
+    assert at_size(run, x.shape, 48**2) == (48, 48) and at_size(run, x.shape) is None
+    assert (smaller - whole.clamp(0, 1)).abs().mean() < 0.1
+
+
+def test_a_net_that_looks_far_gets_larger_tiles() -> None:
+    run = run_of(Reach(multiple=1, pixels=20))
+    translated(run, torch.rand(1, 300, 90), pixels=32**2)
+    assert max(h for h, _ in run.method.sizes) == 81
 
 
 @pytest.mark.parametrize("size", [(5, 5), (33, 17), (1, 40)])

@@ -172,3 +172,54 @@ def test_two_processes_play_as_one(tmp_path):
     assert said.count("interrupted after step") == 2
     tally = read_state(run / "stopped")[1]
     assert (tally.world, tally.step) == (2, 8)
+
+
+GAMES = """
+import numpy as np
+import tacit
+from tacit.catalog import method_class
+from tacit.data.feed import Feed
+
+devices = Devices(TrainOptions(device="cpu", devices=2))
+rank = devices.rank
+chance = np.random.default_rng(0)
+folder.mkdir(parents=True, exist_ok=True)
+if rank == 0:
+    np.savez(folder / "others.npz", x=chance.integers(0, 256, (40, 8, 8), np.uint8))
+devices.agree("written")
+x = np.random.default_rng(1).integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
+plain, two = tacit.open_data(x), tacit.open_data(x, target=str(folder / "others.npz"))
+blurred, small = tacit.open_data(x, derive="blur:1"), tacit.open_data(x, derive="low-resolution:2")
+tiny = dict(width=4, blocks=1)
+for name, data, own in (
+    ("gan", plain, dict(conditional=True, width=4)), ("dcgan", plain, dict(width=4)), ("wgan-gp", plain, dict(width=4)),
+    ("r3gan", plain, dict(width=4)), ("infogan", plain, dict(width=4)), ("pix2pix", blurred, dict(width=4)),
+    ("cyclegan", two, tiny | dict(pool=6)), ("srresnet", small, tiny), ("srgan", small, tiny | dict(critic_width=4)),
+):
+    torch.manual_seed(rank)  # other weights on each, until training aligns them
+    kind = method_class(name)
+    method = kind(data.spec, **own)
+    chosen = TrainOptions(device="cpu", devices=2, micro_batch=3, batch=12, steps=8, seed=3,
+                          augment="ada" if kind.adapts else "")
+    (folder / name).mkdir(exist_ok=True)
+    train(method, data, recipe_with(method.recipe(), chosen), chosen, devices=devices, folder=folder / name,
+          keep=kept(folder / name), say=lambda _: None)
+    torch.save(method.state_dict(), folder / f"{name}-{rank}.pt")
+print("played")
+"""
+
+
+def test_two_processes_end_every_game_with_the_same_weights(tmp_path):
+    run = tmp_path / "run"
+    process = start(script(tmp_path, GAMES), run)
+    said, errors = process.communicate(timeout=300)
+    assert process.returncode == 0 and "played" in said, errors[-3000:]
+    names = {path.name.rpartition("-")[0] for path in run.glob("*.pt")}
+    assert names == {"gan", "dcgan", "wgan-gp", "r3gan", "infogan", "pix2pix", "cyclegan", "srresnet", "srgan"}
+    for name in names:
+        one, other = (torch.load(run / f"{name}-{rank}.pt") for rank in (0, 1))
+        for key, tensor in one.items():
+            assert torch.equal(tensor, other[key]), f"{name}: {key}"
+    gan, cyclegan = torch.load(run / "gan-0.pt"), torch.load(run / "cyclegan-0.pt")
+    assert gan["noise.seen"].sum() == 8 * 12
+    assert cyclegan["pools.target.taken"].any()

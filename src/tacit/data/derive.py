@@ -68,6 +68,11 @@ class Derivation:
         """Returns what `parse` reads."""
         return f"{self.name}:{self.amount:g}" if self.amount else self.name
 
+    @property
+    def multiple(self) -> int:
+        """Of which images' sides must be multiples."""
+        return int(self.amount) if self.name == "low-resolution" else 1
+
     def check(self, x: Tensor, source: str) -> None:
         """Raises what speaks against deriving it of some images, (N, C, H, W), of a source.
 

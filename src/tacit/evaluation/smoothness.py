@@ -13,7 +13,7 @@ from tacit.evaluation.intervals import mean_interval
 from tacit.evaluation.measure import Measure
 from tacit.evaluation.spaces import Space
 from tacit.functional.interpolation import slerp
-from tacit.runs.latents import draw, gaussian_dimensions
+from tacit.runs.latents import ASIDE, draw, gaussian_dimensions
 from tacit.runs.run import Run
 
 __all__ = ["ask", "lengths", "trimmed"]
@@ -66,7 +66,7 @@ def lengths(run: Run, space: Space, n: int, *, step: float = STEP, seed: int = 0
     gaussian = gaussian_dimensions(run)
     z = draw(run, 2 * n, seed=seed).double()
     a, b, codes = z[0::2, :gaussian], z[1::2, :gaussian], z[0::2, gaussian:]
-    t = torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    t = torch.rand(n, generator=torch.Generator().manual_seed(seed ^ ASIDE), dtype=torch.float64)
     here, there = (torch.cat([slerp(a, b, at), codes], 1) for at in (t, t + step))  # (n, d) each
     found = []
     for i in torch.arange(n).split(BATCH):

@@ -221,6 +221,7 @@ def augmented(
         Shape (N, C, H, W).
     """
     with torch.autocast(images.device.type, enabled=False):
+        images = images.float()
         # places are fetched through inverses, the first operation's outermost; each is distributed as its inverse is
         images = warped(images, reduce(torch.matmul, drawn(geometry, images, p, 3)))
         return coloured(images, reduce(torch.matmul, reversed(drawn(colours, images, p, 4))))

@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import one_hot
 
 from tacit.errors import DataError, OptionError, at_least
-from tacit.functional.noise import normal
+from tacit.functional.noise import normal, uniform
 
 __all__ = ["Noise"]
 
@@ -71,7 +71,8 @@ class Noise(nn.Module):
             raise OptionError(f"there is no class {label}; they are 0 to {self.classes - 1}")
         if label is None:
             often = self.seen if self.seen.any() else torch.ones_like(self.seen)
-            kind = torch.multinomial(often, n, replacement=True, generator=generator)
+            u = uniform(n, device=z.device, generator=generator) * often.sum()
+            kind = torch.searchsorted(often.cumsum(0), u, right=True).clamp(max=self.classes)
         else:
             kind = self.kind(torch.as_tensor(label, device=z.device).expand(n))
         return torch.cat([z, one_hot(kind, self.outputs).to(z.dtype)], dim=1)  # (n, latent + classes + 1)
@@ -89,7 +90,15 @@ class Noise(nn.Module):
 
         Returns:
             Shape (N,).
+
+        Raises:
+            OptionError: If the discriminator has another number of outputs.
         """
+        out = out.float()  # logits in full precision
+        if out.dim() != 2 or out.shape[1] != self.outputs:
+            wanted = "a logit for each class and one for none" if self.classes else "one logit"
+            raise OptionError(f"the discriminator gives {tuple(out.shape[1:])} for each sample; expected "
+                              f"{self.outputs}: {wanted}")
         if not self.classes:
             return out.squeeze(1)  # (N, 1) -> (N,)
         if label is None:

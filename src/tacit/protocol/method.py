@@ -110,6 +110,7 @@ class Method(nn.Module):
     accepts: ClassVar[tuple[Kind, ...]] = ("vector", "map", "image", "table")
     needs: frozenset[str] = frozenset()  # fields of a batch besides x; an option may add some that the class may need
     may_need: ClassVar[frozenset[str]] = frozenset()
+    differentiates: ClassVar[bool] = False  # whether its losses hold gradients, through which compiled nets do not go
     adapts: ClassVar[bool] = False  # whether it has an `ada`, which ``--augment ada`` turns on
     without: frozenset[str] = frozenset()  # capabilities that this instance's options take away
     discrete: bool | None = None  # whether log_prob is of a probability or of a density; None for some of both

@@ -44,7 +44,7 @@ class Balance:
 
     Each time it says a line, adds it to ``balance.jsonl``, and warns where the discriminator has won or where the
     samples are nearly alike. What the players say of themselves it takes from ``metrics.jsonl``; of a method that logs
-    no accuracy it looks at the samples only.
+    no accuracy it looks at the samples only, and of one that draws no samples at the players only.
 
     Arguments:
         chain: The method that trains, and its parents.
@@ -58,27 +58,31 @@ class Balance:
         self.chain, self.data, self.folder, self.seed, self.say = chain, data, folder, seed, say
         self.path = folder / "balance.jsonl"
         self.reference = some(data.training, MADE, seed)
-        able = {"Samples", "Discriminates"} <= capabilities(chain)
-        self.able = able and not chain.spec.codes and len(self.reference) >= LEAST
+        samples = {"Samples", "Discriminates"} <= capabilities(chain)
+        self.draws = samples and not chain.spec.codes and len(self.reference) >= LEAST
+        self.plays = any(name.startswith("discriminator") for name in chain.method.players())
 
     def due(self, step: int) -> bool:
         """Returns whether to look at a step: at 1, 2 and 5 times the powers of ten from 100 on."""
-        return self.able and milestone(step)
+        return (self.draws or self.plays) and milestone(step)
 
     @torch.no_grad()
     def __call__(self, step: int) -> None:
         """Looks, if it is time; the caller sees to evaluation mode, averaged weights and random state."""
         if not self.due(step):
             return
-        made = self.samples(len(self.reference))
-        if not made.isfinite().all():
-            self.say(f"step {step:,}: warning: some samples are not finite")
-            return
         looks = [line for line in read_lines(self.path) if line["step"] < step]
         since = looks[-1]["step"] if looks else 0
         logged = read_lines(self.folder / "metrics.jsonl")
         game = played(line for line in logged if since < line["step"] <= step)
-        found = {"step": step, **game, **quality(compared(self.data.batch(self.reference).x), compared(made))}
+        made = self.samples(len(self.reference)) if self.draws else None
+        if made is not None and not made.isfinite().all():
+            self.say(f"step {step:,}: warning: some samples are not finite")
+            return
+        worth = {} if made is None else quality(compared(self.data.batch(self.reference).x), compared(made))
+        found = {"step": step, **game, **worth}
+        if len(found) == 1:
+            return
         with write_atomically(self.path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in [*looks, found]))
         self.say(in_words(found))
@@ -143,13 +147,15 @@ def finite(values: Iterable[Any]) -> list[float]:
 
 def in_words(found: Mapping[str, Any]) -> str:
     """Returns a look as a sentence."""
-    about = ""
+    parts = []
     if {"accuracy_real", "accuracy_fake"} <= found.keys():
         gap = f", logit gap {found['logit_gap']:.1f}" if "logit_gap" in found else ""
-        about = f"D is right on {found['accuracy_real']:.0%} of data and {found['accuracy_fake']:.0%} of samples{gap}; "
-    about = about.replace("%", " %")
-    return (f"step {found['step']:,}: {about}precision {100 * found['precision']:.0f} %, "
-            f"recall {100 * found['recall']:.0f} %, diversity {found['diversity']:.2f} of the data's")
+        parts.append(f"D is right on {100 * found['accuracy_real']:.0f} % of data and "
+                     f"{100 * found['accuracy_fake']:.0f} % of samples{gap}")
+    if "recall" in found:
+        parts.append(f"precision {100 * found['precision']:.0f} %, recall {100 * found['recall']:.0f} %, "
+                     f"diversity {found['diversity']:.2f} of the data's")
+    return f"step {found['step']:,}: {'; '.join(parts)}"
 
 
 def warnings(found: Mapping[str, Any], before: list[dict[str, Any]]) -> list[str]:
@@ -183,4 +189,6 @@ def won(found: Mapping[str, Any], before: list[dict[str, Any]]) -> bool:
 
 def collapsed(found: Mapping[str, Any]) -> bool:
     """Returns whether samples are nearly alike, or lie among the data but cover hardly any of it."""
+    if "recall" not in found:
+        return False
     return bool(found["diversity"] < ALIKE or found["recall"] <= FEW and found["precision"] >= PASSABLE)

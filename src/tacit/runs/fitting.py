@@ -243,6 +243,9 @@ def check_early(name: str, kind: type[Method], training: TrainOptions, reading: 
     if issubclass(kind, Trained):
         recipe_with(Recipe(), training)
         check_paired(Augment.parse(training.operations), kind.needs)
+        if training.compile and kind.differentiates:
+            raise OptionError(f"--compile is for losses without gradients in them, and {name} penalises some; leave it "
+                              "out")
         if training.adaptive and not kind.adapts:
             raise OptionError(f"--augment ada is for methods whose discriminator tells data by the sign of its logits; "
                               f"{name} has none: 'tacit methods --can discriminate' lists some")

@@ -20,7 +20,9 @@ from tacit.functional.interpolation import lerp, slerp
 from tacit.functional.noise import uniform
 from tacit.runs.run import Run
 
-__all__ = ["Item", "Sum", "Term", "Way", "draw", "gaussian_dimensions", "parse", "reckon", "truncated", "walks"]
+__all__ = [
+    "ASIDE", "Item", "Sum", "Term", "Way", "draw", "gaussian_dimensions", "parse", "reckon", "truncated", "walks"
+]
 
 Way = Literal["spherical", "linear"]
 
@@ -28,6 +30,7 @@ BLOCK = 32  # latents that are drawn at a time, so that a sample's number does n
 STEPS = 9  # samples of a walk, its ends among them
 FOUND = 2_000  # training samples whose mean latent stands for a name
 NEAR, NEIGHBOURS = 0.25, 8  # reach of the noise about a result, and how many samples show it (Radford et al.)
+ASIDE = 2**40  # what makes another seed of a seed, for draws that must not repeat those of the latents
 TOKEN = re.compile(r"""\s*([+,-]|(?:"[^"]*"|'[^']*'|[^\s+,"'-])+)\s*""")
 NAMED = re.compile(r"""((?:"[^"]*"|'[^']*'|[^"'=])*)=(.*)""")  # column=value, either or both in quotes
 SPECIAL = re.compile(r"""[\s+,=-]""")
@@ -74,13 +77,15 @@ def draw(
         raise OptionError(f"--truncation is {truncation:g}; it must be above 0")
     if truncation is not None and not gaussian:
         raise OptionError(f"{run.title} has no Gaussian dimensions that could be truncated; leave out --truncation")
-    generator = torch.Generator(run.device).manual_seed(seed)
+    generator, aside = (torch.Generator(run.device).manual_seed(s) for s in (seed, seed ^ ASIDE))
+    blocks = []
     with torch.no_grad():
-        blocks = [run.chain.prior(BLOCK, label=label, generator=generator) for _ in range(math.ceil(n / BLOCK))]
-    z = torch.cat(blocks)[:n].float().cpu()
-    if truncation is not None:
-        z[:, :gaussian] = truncated(z[:, :gaussian], truncation, torch.Generator().manual_seed(seed))
-    return z
+        for _ in range(math.ceil(n / BLOCK)):
+            z = run.chain.prior(BLOCK, label=label, generator=generator).float()
+            if truncation is not None:
+                z[:, :gaussian] = truncated(z[:, :gaussian], truncation, aside)
+            blocks.append(z.cpu())
+    return torch.cat(blocks)[:n]
 
 
 def truncated(z: Tensor, bound: float, generator: Generator | None = None) -> Tensor:
@@ -202,7 +207,7 @@ def reckon(run: Run, text: str, *, truncation: float | None = None, seed: int = 
     ])  # (terms, d)
     total = (torch.tensor([float(term.sign) for term in terms])[:, None] * means).sum(0, keepdim=True)
     about = total.repeat(NEIGHBOURS if gaussian else 0, 1)
-    noise = 2 * torch.rand(len(about), gaussian, generator=torch.Generator().manual_seed(seed)) - 1
+    noise = 2 * torch.rand(len(about), gaussian, generator=torch.Generator().manual_seed(seed ^ ASIDE)) - 1
     about[:, :gaussian] += NEAR * noise
     return Sum(terms, picked, means, torch.cat([total, about]))
 

@@ -247,7 +247,7 @@ def draw_curves(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]
     if len(lines) > 1:
         lines += [{k if k == "step" else f"features/{k}": v for k, v in line.items()}
                   for line in read_lines(run.path / "health.jsonl")]
-        lines += [{"step": line["step"], **{f"samples/{k}": line[k] for k in QUALITY}}
+        lines += [{"step": line["step"], **{f"samples/{k}": line[k] for k in QUALITY if k in line}}
                   for line in read_lines(run.path / "balance.jsonl")]
         yield plots.curves(lines, folder / "curves.png", title=f"{run.title} on {data.name}")
 

@@ -1,4 +1,4 @@
-"""Images of any size through a translator: whole where they are small, else in tiles that leave no seams."""
+"""Images of any size through a translator: whole, or where they are large and it looks not far, tile by tile."""
 
 from __future__ import annotations
 
@@ -12,49 +12,69 @@ from torch.nn.functional import interpolate, pad
 from tacit.protocol import Reach
 from tacit.runs.run import Run
 
-__all__ = ["Turn", "translated"]
+__all__ = ["Turn", "at_size", "translated"]
 
 PIXELS = 2**20  # of the output that are made at once: a net of 64 channels takes 256 MB for one map of them
-BLENDED = 64  # pixels of the input over which two tiles pass into one another, where a net looks everywhere
+WHOLE = 2**22  # that are made at once where a net looks at all of an image, so that tiles would not do
 
 Turn = str | None
 """Which way, of two domains: ``target`` or ``source``."""
 
 
 @torch.inference_mode()
-def translated(run: Run, x: Tensor, *, to: Turn = None, pixels: int = PIXELS) -> Tensor:
+def translated(run: Run, x: Tensor, *, to: Turn = None, pixels: int = PIXELS, most: int = WHOLE) -> Tensor:
     """Returns an image in the other domain, in its own size or in as many times that as the translator enlarges.
 
-    A translator of images of one size is given the image at that size, and what it makes is brought back.
+    A translator of images of one size is given the image at that size, and one that looks at all of an image, as
+    through norms over it, is given a large image at a smaller size; what they make is brought back.
 
     Arguments:
         run: A run that translates images.
         x: In [0, 1], shape (C, H, W), with the channels of the run's images.
         to: Which way.
-        pixels: Of the output that are made at once.
+        pixels: Of the output that are made at once, tile by tile.
+        most: Pixels of the output that are made of a whole image, where tiles would not agree.
 
     Returns:
         In [0, 1], shape (channels, zoom * H, zoom * W).
     """
-    reach = getattr(run.method, "reach", None)
-    if not isinstance(reach, Reach) or run.parent is not None:
-        return resized(run, x, to)
-    side = int(math.sqrt(pixels)) // reach.zoom // reach.multiple * reach.multiple
-    side = max(side, reach.multiple)
-    if max(x.shape[1:]) <= side or x.shape[1] * x.shape[2] * reach.zoom**2 <= pixels:
+    if (size := at_size(run, x.shape, most)) is not None:
+        return resized(run, x, size, to)
+    reach: Reach = run.method.reach  # type: ignore[assignment]
+    if reach.pixels is None or x.shape[1] * x.shape[2] * reach.zoom**2 <= pixels:
         return whole(run, x, reach, to)
-    margin = BLENDED // 2 if reach.pixels is None else reach.pixels
-    margin = min(-(-margin // reach.multiple) * reach.multiple, (side - 1) // 2 // reach.multiple * reach.multiple)
-    return tiled(run, x, reach, to, side, margin)
+    margin = -(-reach.pixels // reach.multiple) * reach.multiple
+    side = int(math.sqrt(pixels)) // reach.zoom // reach.multiple * reach.multiple
+    return tiled(run, x, reach, to, max(side, 4 * margin + reach.multiple), margin)
 
 
-def resized(run: Run, x: Tensor, to: Turn) -> Tensor:
-    """Translates an image at the run's size, and brings the result to the image's own."""
-    small = interpolate(x[None], size=run.spec.shape[1:], mode="bicubic", antialias=True).clamp(0, 1)
-    made = run.chain.translate(small.to(run.device), to=to).cpu()
-    zoom = made.shape[2] / small.shape[2]
-    size = [round(zoom * side) for side in x.shape[1:]]
-    return interpolate(made, size=size, mode="bicubic", antialias=True).clamp(0, 1)[0]
+def at_size(run: Run, shape: torch.Size, most: int = WHOLE) -> tuple[int, int] | None:
+    """Returns the height and width at which an image is translated and from which it is brought back; None for its own.
+
+    Arguments:
+        run: A run that translates images.
+        shape: Of the image, (C, H, W).
+        most: As `translated` takes it.
+    """
+    reach = getattr(run.method, "reach", None)
+    _, height, width = shape
+    if not isinstance(reach, Reach) or run.parent is not None:
+        _, own_height, own_width = run.spec.shape
+        return None if (height, width) == (own_height, own_width) else (own_height, own_width)
+    shrink = math.sqrt(most / (height * width * reach.zoom**2))
+    if reach.pixels is not None or shrink >= 1:
+        return None
+    return max(1, int(height * shrink)), max(1, int(width * shrink))
+
+
+def resized(run: Run, x: Tensor, size: tuple[int, int], to: Turn) -> Tensor:
+    """Translates an image at another size, and brings the result to the image's own."""
+    small = interpolate(x[None], size=size, mode="bicubic", antialias=True).clamp(0, 1)[0]
+    reach = getattr(run.method, "reach", None)
+    made = whole(run, small, reach if isinstance(reach, Reach) and run.parent is None else Reach(), to)
+    zoom = made.shape[1] / size[0]
+    back = [round(zoom * side) for side in x.shape[1:]]
+    return interpolate(made[None], size=back, mode="bicubic", antialias=True).clamp(0, 1)[0]
 
 
 def whole(run: Run, x: Tensor, reach: Reach, to: Turn) -> Tensor:
@@ -67,10 +87,9 @@ def whole(run: Run, x: Tensor, reach: Reach, to: Turn) -> Tensor:
 
 
 def tiled(run: Run, x: Tensor, reach: Reach, to: Turn, side: int, margin: int) -> Tensor:
-    """Translates an image tile by tile.
+    """Translates an image tile by tile, as the whole image would be.
 
-    Where a net looks no farther than the margin, what lies within it of a tile's inner edges is dropped, and the rest
-    is what the whole image would give. Elsewhere two tiles pass into one another over the margins of both.
+    What lies within the margin of a tile's inner edges is dropped, for there the net would have looked beyond.
 
     Arguments:
         run: The run.
@@ -78,24 +97,24 @@ def tiled(run: Run, x: Tensor, reach: Reach, to: Turn, side: int, margin: int) -
         reach: Of its translator.
         to: Which way.
         side: Height and width of a tile.
-        margin: Of the input, in pixels, less than half of a tile.
+        margin: Of the input, in pixels, at least as far as the net looks, and less than half of a tile.
     """
     height, width = x.shape[1:]
-    total = weights = torch.zeros(())
+    rows = []
     for top, bottom in spans(height, side, margin):
+        parts = []
         for left, right in spans(width, side, margin):
             made = whole(run, x[:, top:bottom, left:right], reach, to)
-            if not total.dim():
-                total = made.new_zeros(made.shape[0], reach.zoom * height, reach.zoom * width)
-                weights = made.new_zeros(total.shape[1:])
-            sharp = reach.pixels is not None
-            rows = ramp(top, bottom, height, margin, sharp=sharp).repeat_interleave(reach.zoom)
-            columns = ramp(left, right, width, margin, sharp=sharp).repeat_interleave(reach.zoom)
-            weight = rows[:, None] * columns  # (zoom * h, zoom * w)
-            place = (slice(reach.zoom * top, reach.zoom * bottom), slice(reach.zoom * left, reach.zoom * right))
-            total[:, *place] += weight * made
-            weights[place] += weight
-    return total / weights
+            parts.append(inner(inner(made, 1, top, bottom, height, margin * reach.zoom), 2, left, right, width,
+                               margin * reach.zoom))
+        rows.append(torch.cat(parts, 2))
+    return torch.cat(rows, 1)
+
+
+def inner(made: Tensor, dim: int, start: int, stop: int, length: int, margin: int) -> Tensor:
+    """Returns a tile without its margins along one side, but for those that are the image's own edge."""
+    first = margin if start > 0 else 0
+    return made.narrow(dim, first, made.shape[dim] - first - (margin if stop < length else 0))
 
 
 def spans(length: int, side: int, margin: int) -> Iterator[tuple[int, int]]:
@@ -110,21 +129,3 @@ def spans(length: int, side: int, margin: int) -> Iterator[tuple[int, int]]:
         yield start, start + side
         start += side - 2 * margin
     yield start, length
-
-
-def ramp(start: int, stop: int, length: int, margin: int, *, sharp: bool) -> Tensor:
-    """Returns how much each row of a tile counts, shape (stop - start,): less near edges that are not the image's.
-
-    Example:
-        >>> ramp(0, 6, 20, 2, sharp=True).tolist()
-        [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]
-        >>> ramp(0, 6, 20, 2, sharp=False).tolist()
-        [1.0, 1.0, 0.875, 0.625, 0.375, 0.125]
-    """
-    place = torch.arange(start, stop) + 0.5
-    far = torch.full_like(place, torch.inf)  # from the nearest inner edge
-    if start > 0:
-        far = torch.minimum(far, place - start)
-    if stop < length:
-        far = torch.minimum(far, stop - place)
-    return (far > margin).float() if sharp else (far / (2 * margin)).clamp(max=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -233,7 +234,7 @@ def joined(losses: Sequence[Loss | None]) -> Loss | None:
         first.player,
         torch.stack([loss.value for loss in present]).sum(),
         {n: torch.stack([loss.terms[n] for loss in present]).sum(0) for n in first.terms},
-        {n: torch.stack([loss.stats[n] for loss in present]).sum(0) for n in first.stats},
+        {n: functools.reduce(torch.add, (loss.stats[n] for loss in present)) for n in first.stats},
         first.after,
     )
 

@@ -43,6 +43,9 @@ def run(call: Call, say: Say) -> None:
     asked = opened(call, "Translates")
     if asked.spec.kind != "image":
         raise DataError(f"{asked.path} takes {asked.spec}; tacit translates images")
+    if "DATA" not in call.places and (call["to"] or call["derive"]):
+        raise OptionError(f"--{'to' if call['to'] else 'derive'} is for DATA; of the run's own images both ways are "
+                          "shown, as training saw them")
     if call["derive"] and "derive" not in asked.root.record.data:
         raise OptionError(f"--derive does again what training did, and {asked.path} was not fitted with --derive")
     if call["to"] is not None and "target" not in asked.method.needs:
@@ -67,7 +70,7 @@ def others(asked: Run, call: Call, say: Say) -> Iterator[Path]:
     from tacit.data.images import IMAGE_SUFFIXES, quiet
     from tacit.data.progress import progress
     from tacit.errors import UserError
-    from tacit.runs.tiling import translated
+    from tacit.runs.tiling import at_size, translated
 
     source = named(call.places["DATA"])
     entries = [entry for entry in source.entries() if entry.id.lower().endswith(IMAGE_SUFFIXES)]
@@ -75,7 +78,7 @@ def others(asked: Run, call: Call, say: Say) -> Iterator[Path]:
         raise DataError(f"{source.path} holds no images ({' '.join(IMAGE_SUFFIXES)})")
     folder = target(call, source, asked)
     skipped = [f"{lost.name}: {lost.reason}" for lost in source.skipped]
-    made = 0
+    made, rescaled = 0, []
     with quiet(), progress("translating", len(entries), say) as advance:
         for batch in source.batches(entries):
             for opener in batch:
@@ -85,9 +88,13 @@ def others(asked: Run, call: Call, say: Say) -> Iterator[Path]:
                         x = image(file, asked, derive=call["derive"])
                     write(translated(asked, x, to=call["to"]), written_as(folder, name))
                     made += 1
+                    if (size := at_size(asked, x.shape)) is not None:
+                        rescaled.append(f"{name} at {size[1]} x {size[0]}")
                 except (UserError, OSError) as error:
                     skipped.append(f"{name}: {error}")
                 advance(1)
+    if rescaled:
+        say(f"translated at another size and brought back: {len(rescaled):,} images, as {rescaled[0]}")
     for line in skipped:
         say(f"skipped: {line}")
     if not made:
@@ -158,6 +165,8 @@ def image(file: BinaryIO, asked: Run, *, derive: bool) -> Tensor:
     x = torch.from_numpy(decode(file, Target(header.height, header.width, channels)).copy())  # (C, H, W)
     if derive:
         derivation = Derivation.parse(asked.root.record.data["derive"])
+        height, width = (side // derivation.multiple * derivation.multiple for side in x.shape[1:])
+        x = x[:, :height, :width]
         derivation.check(x[None], "the image")
         x = derivation(x[None])[0]
     return x.float() / 255

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from tacit.errors import OptionError, at_least, did_you_mean
-from tacit.methods.adversarial.gan import told_apart
+from tacit.nets.judges import told_apart
 from tacit.nets.pool import ImagePool
 from tacit.nets.translators import PatchGAN, ResNetGenerator, initialise, layers_of
 from tacit.protocol import Batch, Loss, Method, Optim, Reach, Recipe, Spec

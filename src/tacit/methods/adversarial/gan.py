@@ -8,16 +8,17 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import adaptive_max_pool2d, softplus
+from torch.nn.functional import softplus
 
 from tacit.nets.ada import Ada
 from tacit.nets.backbones import layer_of
 from tacit.nets.coders import decoder, encoder
+from tacit.nets.judges import max_pooled, told_apart
 from tacit.nets.noise import Noise
 from tacit.nets.observations import Squash
 from tacit.protocol import Batch, Kind, Loss, Method, Optim, Recipe, Spec
 
-__all__ = ["GAN", "told_apart", "unbiased"]
+__all__ = ["GAN"]
 
 
 class GAN(Method):
@@ -38,8 +39,9 @@ class GAN(Method):
         width: Units of each hidden layer, or channels of the first convolution; by default 512 or 16.
         depth: Hidden layers of an mlp.
         net: Which net; auto takes convolutions for images and maps, an mlp for the rest; resnet adds residual blocks.
-        generator: Your own module, (N, latent) to (N, *shape), before the squashing to the range of the data.
-        discriminator: Your own module, (N, *shape) to logits (N, 1).
+        generator: Your own module, (N, latent) to (N, *shape), before the squashing to the range of the data; by class
+            it gets one input more for each class, and one for none.
+        discriminator: Your own module, (N, *shape) to logits (N, 1), or to one for each class and one for none.
 
     Raises:
         DataError: If images are too small for the net, or there are no classes to be conditioned on.
@@ -154,30 +156,8 @@ class GAN(Method):
         """
         if layer is not None:
             return layer_of(self.trunk(), self.inner(x), layer)
-        return torch.cat([pooled(f) for f in self.trunk().features(self.inner(x))], dim=1)
+        return torch.cat([max_pooled(f) for f in self.trunk().features(self.inner(x))], dim=1)
 
     def inner(self, x: Tensor) -> Tensor:
         """Returns samples as the discriminator's trunk takes them."""
         return x
-
-
-def told_apart(real: Tensor, made: Tensor) -> dict[str, Tensor]:
-    """Returns how well data and samples are told apart, of the logits of each, shape (N,): shares, and a difference."""
-    return {
-        "accuracy_real": (real > 0).float().mean(),
-        "accuracy_fake": (made < 0).float().mean(),
-        "logit_gap": (real.mean() - made.mean()).detach(),
-    }
-
-
-def pooled(features: Tensor) -> Tensor:
-    """Returns features as vectors, (N, units) or (N, channels, h, w) to (N, d)."""
-    if features.dim() < 4:
-        return features.flatten(1)
-    return adaptive_max_pool2d(features, [min(4, side) for side in features.shape[2:]]).flatten(1)
-
-
-def unbiased(net: nn.Module) -> nn.Module:
-    """Takes the bias of a discriminator's head away, for losses that look at differences of its outputs only."""
-    net.get_submodule("head").register_parameter("bias", None)
-    return net

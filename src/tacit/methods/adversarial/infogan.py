@@ -13,14 +13,14 @@ from torch.nn.functional import cross_entropy, mse_loss, one_hot, softplus
 
 from tacit.errors import OptionError, at_least
 from tacit.functional.noise import uniform
-from tacit.methods.adversarial.gan import GAN, told_apart
+from tacit.methods.adversarial.gan import GAN
 from tacit.nets.coders import decoder, encoder
+from tacit.nets.judges import Reader, told_apart
 from tacit.protocol import Batch, Loss, Optim, Recipe, Spec
 
 __all__ = ["InfoGAN"]
 
 FEATURES = 256  # that discriminator and reader share
-UNITS = 128  # of the layer that only reads the code
 SHOWN, STEPS, REACH = 10, 9, 2.0  # images of a category, and those of a walk with its ends
 
 
@@ -66,7 +66,7 @@ class InfoGAN(GAN):
         depth: int = 2,
         net: Literal["auto", "mlp", "conv", "resnet"] = "auto",
     ) -> None:
-        at_least(0, categories=categories, continuous=continuous)
+        at_least(0, categories=categories, continuous=continuous, information=information, smooth=smooth)
         if categories == 1 or not categories + continuous:
             raise OptionError(f"--categories {categories} and --continuous {continuous} make no code; expected 2 or "
                               "more categories, or continuous codes")
@@ -75,7 +75,7 @@ class InfoGAN(GAN):
         leaky = partial(nn.LeakyReLU, 0.2)
         trunk = encoder(spec, FEATURES, width=width, depth=depth, net=net, activation=leaky)
         super().__init__(spec, latent=latent, generator=generator,
-                         discriminator=Reader(trunk, categories + continuous))
+                         discriminator=Reader(trunk, FEATURES, categories + continuous))
         self.categories, self.continuous = categories, continuous
         self.information, self.smooth = information, smooth
         if not categories:
@@ -144,7 +144,8 @@ class InfoGAN(GAN):
     ) -> Tensor:
         """Returns n samples of noise times the temperature, of one category if it is given, shape (n, *spec.shape)."""
         if category is not None and not 0 <= category < self.categories:
-            raise OptionError(f"there is no category {category}; they are 0 to {self.categories - 1}")
+            known = f"they are 0 to {self.categories - 1}" if self.categories else "its code has continuous parts only"
+            raise OptionError(f"there is no category {category}; {known}")
         z = self.prior(n, label=category, generator=generator)
         noise, code = z.tensor_split([self.gaussian], dim=1)
         return self.decode(torch.cat([temperature * noise, code], dim=1))
@@ -189,28 +190,3 @@ class InfoGAN(GAN):
             line[..., self.gaussian + self.categories + i] = torch.linspace(-REACH, REACH, STEPS, device=z.device)
             found[f"code-{i + 1}"] = self.decode(line.flatten(0, 1)).unflatten(0, (rows, STEPS))
         return found
-
-
-class Reader(nn.Module):
-    """A discriminator that also reads a code, from the same features.
-
-    Arguments:
-        trunk: From samples to `FEATURES` numbers.
-        codes: Numbers that are read.
-    """
-
-    def __init__(self, trunk: nn.Module, codes: int) -> None:
-        super().__init__()
-        self.trunk, self.activation = trunk, nn.LeakyReLU(0.2)
-        self.head = nn.Linear(FEATURES, 1)
-        self.code = nn.Sequential(nn.Linear(FEATURES, UNITS), nn.LeakyReLU(0.2), nn.Linear(UNITS, codes))
-
-    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns logits, shape (N, 1), and what is read, shape (N, codes)."""
-        features = self.activation(self.trunk(x))
-        return self.head(features), self.code(features)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns logits, shape (N, 1)."""
-        logits: Tensor = self.head(self.activation(self.trunk(x)))
-        return logits

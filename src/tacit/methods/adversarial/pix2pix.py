@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss, softplus
 
-from tacit.errors import DataError, OptionError
-from tacit.methods.adversarial.gan import told_apart
+from tacit.errors import DataError, OptionError, at_least
+from tacit.nets.judges import told_apart
 from tacit.nets.translators import PatchGAN, UNetGenerator, halvings_of, image_norm, initialise, layers_of
 from tacit.protocol import Batch, Loss, Method, Optim, Reach, Recipe, Spec
 
@@ -35,7 +35,8 @@ class Pix2Pix(Method):
         spec: What one sample is: images of any height and width from 8, with partners of the same.
         width: Channels of both nets' first convolution; the paper has 64, half of which suits a CPU.
         l1: Weight of the mean absolute difference from the partner, on values in [-1, 1].
-        dropout: Share of the values that are set to 0 in the generator's innermost layers; 0 for none.
+        dropout: Share of the values that are set to 0 in the generator's innermost layers, those of eight times the
+            width, of which images below 32 x 32 have none; 0 for none.
         depth: Halvings of the U-Net; by default down to one pixel, 8 at most.
         layers: Halvings of the discriminator, whose patches are 16, 34 or 70 pixels wide with 1, 2 or 3; by default the
             largest of these that fits into the image.
@@ -66,6 +67,9 @@ class Pix2Pix(Method):
         if size != partner:
             raise DataError(f"Pix2Pix takes partners of the images' own size; the data are {spec}, their partners "
                             f"{' x '.join(map(str, spec.pair))}; srgan is for partners that are larger")
+        at_least(0, l1=l1)
+        if not 0 <= dropout < 1:
+            raise OptionError(f"--dropout is {dropout:g}; it is a share, from 0 to below 1")
         self.l1 = l1
         self.jitter = min(size) >= LEAST_JITTERED if jitter is None else jitter
         depth = halvings_of(spec.shape, depth)
@@ -98,7 +102,7 @@ class Pix2Pix(Method):
     def judge(self, x: Tensor, y: Tensor) -> Tensor:
         """Returns a logit for each patch, the log odds that y is the partner of x, shape (N, 1, h, w)."""
         logits: Tensor = self.discriminator(torch.cat([x, y], dim=1))
-        return logits
+        return logits.float()
 
     def recipe(self) -> Recipe:
         """Returns section 3.3's, with batches of 16 for 1, which learn more per minute from small images."""

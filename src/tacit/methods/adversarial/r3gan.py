@@ -12,9 +12,10 @@ from torch.nn.functional import softplus
 
 from tacit.errors import DataError, OptionError, at_least
 from tacit.functional.penalties import r1
-from tacit.methods.adversarial.gan import GAN, told_apart, unbiased
+from tacit.methods.adversarial.gan import GAN
 from tacit.nets.coders import decoder, encoder, kind_of_net
 from tacit.nets.conv import ConvDecoder, ConvEncoder
+from tacit.nets.judges import told_apart, unbiased
 from tacit.nets.noise import Noise
 from tacit.nets.r3 import R3Discriminator, R3Generator
 from tacit.nets.signed import Signed
@@ -48,12 +49,14 @@ class R3GAN(GAN):
         DataError: If images are smaller than 8 x 8, or there are no classes to be conditioned on.
     """
 
+    differentiates = True
+
     def __init__(
         self,
         spec: Spec,
         *,
         latent: int = 64,
-        gamma: float = 1.0,
+        gamma: float = 10.0,
         net: Literal["auto", "residual", "conv", "mlp"] = "auto",
         width: int | None = None,
         blocks: int = 1,
@@ -76,9 +79,9 @@ class R3GAN(GAN):
             fake = self.generator(z)
         real, made, slopes = self.judged(batch.x, fake, batch.label)
         value = softplus(made - real).mean() + self.gamma / 2 * slopes.mean()
-        middle = (real.mean() + made.mean()) / 2  # the logits have no zero of their own, for ADA too
+        middle = (real.mean() + made.mean()) / 2  # the logits have no zero of their own
         terms = told_apart(real - middle, made - middle) | {"slope": slopes.mean().detach()}
-        yield Loss("discriminator", value, terms, self.counted(real - middle, batch.label), self.learn)
+        yield Loss("discriminator", value, terms, self.counted(real - made, batch.label), self.learn)
 
         with torch.no_grad():
             real = self.judge(batch.x, batch.label)
@@ -87,7 +90,7 @@ class R3GAN(GAN):
     def judged(self, x: Tensor, fake: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the logits of data and samples, and the sum of R1 and R2, each of shape (N,)."""
         with torch.autocast(x.device.type, enabled=False):  # the gradient of a gradient
-            x, fake = x.detach().requires_grad_(), fake.detach().requires_grad_()
+            x, fake = x.detach().requires_grad_(), fake.detach().float().requires_grad_()
             real, made = self.judge(x, label), self.judge(fake, label)
             slopes = r1(real, x) + r1(made, fake)
         return real, made, slopes / 4 if self.spec.range else slopes  # by the chain rule, for images in [-1, 1]
@@ -122,10 +125,5 @@ def nets(spec: Spec, noise: Noise, net: str, width: int | None, blocks: int) -> 
         return (R3Generator(ends[0], spec.shape, blocks=blocks, width=wide),
                 R3Discriminator(spec.shape, ends[1], blocks=blocks, width=wide))
     leaky, wide = partial(nn.LeakyReLU, 0.2), width or 32
-    return (ConvDecoder(ends[0], spec.shape, wide, norm=no_norm, activation=leaky),
-            ConvEncoder(spec.shape, ends[1], wide, norm=no_norm, activation=leaky))
-
-
-def no_norm(channels: int) -> nn.Module:
-    """Returns nothing in the place of a norm."""
-    return nn.Identity()
+    return (ConvDecoder(ends[0], spec.shape, wide, norm=nn.Identity, activation=leaky),
+            ConvEncoder(spec.shape, ends[1], wide, norm=nn.Identity, activation=leaky))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from tacit.errors import OptionError, at_least
 from tacit.functional.penalties import gradient_penalty, interpolated
-from tacit.methods.adversarial.gan import GAN, unbiased
+from tacit.methods.adversarial.gan import GAN
+from tacit.nets.judges import unbiased
 from tacit.protocol import Batch, Loss, Optim, Recipe, Spec
 
 __all__ = ["WGANGP"]
@@ -40,6 +41,7 @@ class WGANGP(GAN):
         DataError: If images are too small for the net, or there are no classes to be conditioned on.
     """
 
+    differentiates = True
     adapts = False  # a critic's values have no sign that would tell how much it overfits
 
     def __init__(
@@ -75,8 +77,9 @@ class WGANGP(GAN):
     def critical(self, x: Tensor, fake: Tensor, label: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the critic's loss, line 7 of algorithm 1, and its parts."""
         with torch.autocast(x.device.type, enabled=False):  # the gradient of a gradient
+            fake = fake.float()
             distance = (self.judge(x, label) - self.judge(fake, label)).mean()
-            between = interpolated(x, fake).requires_grad_()
+            between = interpolated(x, fake)
             slope = gradient_penalty(self.judge(between, label), between).mean()
         return self.penalty * slope - distance, {"wasserstein": distance.detach(), "slope": slope.detach()}
 

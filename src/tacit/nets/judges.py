@@ -1,0 +1,58 @@
+"""What discriminators have in common: how well they tell data from samples, and features as vectors."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_max_pool2d
+
+__all__ = ["Reader", "max_pooled", "told_apart", "unbiased"]
+
+UNITS = 128  # of the layer that only reads the code
+
+
+def told_apart(real: Tensor, made: Tensor) -> dict[str, Tensor]:
+    """Returns how well data and samples are told apart, of their logits, any shapes: shares, and a difference."""
+    return {
+        "accuracy_real": (real > 0).float().mean(),
+        "accuracy_fake": (made < 0).float().mean(),
+        "logit_gap": (real.mean() - made.mean()).detach(),
+    }
+
+
+def max_pooled(features: Tensor) -> Tensor:
+    """Returns features as vectors, maps max-pooled to at most 4 x 4: (N, units) or (N, channels, h, w) to (N, d)."""
+    if features.dim() < 4:
+        return features.flatten(1)
+    return adaptive_max_pool2d(features, [min(4, side) for side in features.shape[2:]]).flatten(1)
+
+
+def unbiased(net: nn.Module) -> nn.Module:
+    """Takes the bias of a discriminator's head away, for losses that look at differences of its outputs only."""
+    net.get_submodule("head").register_parameter("bias", None)
+    return net
+
+
+class Reader(nn.Module):
+    """A discriminator that also reads a code, from the same features.
+
+    Arguments:
+        trunk: From samples to features, shape (N, features).
+        features: Their number.
+        codes: Numbers that are read.
+    """
+
+    def __init__(self, trunk: nn.Module, features: int, codes: int) -> None:
+        super().__init__()
+        self.trunk, self.activation = trunk, nn.LeakyReLU(0.2)
+        self.head = nn.Linear(features, 1)
+        self.code = nn.Sequential(nn.Linear(features, UNITS), nn.LeakyReLU(0.2), nn.Linear(UNITS, codes))
+
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns logits, shape (N, 1), and what is read, shape (N, codes)."""
+        features = self.activation(self.trunk(x))
+        return self.head(features), self.code(features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns logits, shape (N, 1)."""
+        logits: Tensor = self.head(self.activation(self.trunk(x)))
+        return logits
