@@ -87,7 +87,7 @@ def test_what_is_derived_is_the_sample_and_the_image_its_partner(photos):
     assert data.ids == plain.ids and torch.equal(data.twins, plain.twins)
     marks = {opened(photos, derive=kind).fingerprint for kind in ("blur:1", "blur:2", "grey", "edges")}
     assert len(marks | {plain.fingerprint}) == 5 and opened(photos, derive="blur").fingerprint in marks
-    assert any("partner (blur:2)" in note for note in opened(photos, derive="blur").notes)
+    assert any("an image (blur:2), which is its partner" in note for note in opened(photos, derive="blur").notes)
 
 
 @pytest.mark.parametrize("kind", ["digits", "shapes", "array"])

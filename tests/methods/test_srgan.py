@@ -11,7 +11,7 @@ from tacit.methods.selfsupervised.pretrained import Pretrained
 from tacit.nets.vgg import VGG19
 from tacit.protocol import Batch, Chain, Clock, Frozen, Spec, capabilities
 
-LITTLE = {"width": 8, "blocks": 1, "critic_width": 4}
+LITTLE = {"width": 8, "blocks": 1, "critic_width": 4, "skip": "none"}
 
 
 def spec(side=8, scale=2, channels=3):

@@ -60,7 +60,7 @@ def test_what_it_says_of_a_balanced_game(tmp_path: Path) -> None:
     assert not said
     looks(100)
     (line,) = said
-    assert line.startswith("step 100: D is right on 83 % of data and 79 % of samples, logit gap 2.1; precision ")
+    assert line.startswith("step 100: D is right on 83 % of data and 79 % of samples, logit gap 2.1; of a few samples, roughly: precision ")
     found = json.loads((tmp_path / "balance.jsonl").read_text().splitlines()[-1])
     assert found["generator_norm"] == 2.0 and found["accuracy_real"] == pytest.approx(0.83)
     assert min(found["precision"], found["recall"]) > 0.5 and found["diversity"] == pytest.approx(1, abs=0.05)
@@ -109,7 +109,7 @@ def test_players_that_log_no_accuracy_are_not_asked(tmp_path: Path) -> None:
     assert played([{"step": 1, "judge/accuracy_real": None, "judge/accuracy_fake": 0.5}]) == {"accuracy_fake": 0.5}
     looks, said = balance(tmp_path)
     looks(100)
-    assert said[0].startswith("step 100: precision ")
+    assert said[0].startswith("step 100: of a few samples, roughly: precision ")
 
 
 def test_numbers_that_are_none_end_nothing(tmp_path: Path) -> None:

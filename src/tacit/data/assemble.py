@@ -112,7 +112,7 @@ def _derived(raw: Raw, derivation: Derivation, source: str) -> tuple[Raw, Tensor
     if raw.kind != "image" or raw.x is None:
         raise DataError(f"--derive makes pairs of images; {source} holds {raw.kind}s")
     derivation.check(raw.x, source)
-    note = f"pairs: each sample is made of an image, its partner ({derivation})"
+    note = f"pairs: each sample is derived of an image ({derivation}), which is its partner"
     made = replace(raw, x=derivation(raw.x))
     return _noted(made, [note], fingerprint(raw.fingerprint, str(derivation))), raw.x
 

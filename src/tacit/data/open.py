@@ -103,7 +103,9 @@ def _partners(source: Any, raw: Raw, options: ReadOptions, say: Say) -> Partners
                             f"./{named} is the source of that name")
         other = _read(source, replace(options, labels="none", pair=HALVES[named]), _image_like(raw), say)
         beside = [f"{named} is a half of each image; ./{named} is the one on the disk"] if Path(named).exists() else []
-        return replace(halves(raw, _limited(other, options).raw), notes=beside)
+        found = halves(raw, _limited(other, options).raw)
+        return replace(found, notes=[f"pairs: in each image two lie side by side; the {named} half is the partner of "
+                                     "the other", *beside])
     alone = replace(options, labels="none", limit=None, pair=None)
     found = matched(raw, _read(named, alone, None, say).raw, strict=options.strict)
     size, x = size_beside(raw, found), found.x

@@ -78,7 +78,7 @@ def still(scene: Scene, frame: Frame, path: str | Path, *, title: str) -> Path:
         title: Headline.
     """
     with page(path, WIDTH, HEIGHT) as figure:
-        Board(figure, scene, title).show(frame)
+        Board(figure, scene, title, peak=float(frame.made.max())).show(frame)
     return Path(path)
 
 
@@ -109,7 +109,7 @@ def rendered(scene: Scene, frames: Sequence[Frame], title: str) -> list[Image.Im
     with matplotlib.rc_context(LOOK):
         figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=SMALL * DPI)
         canvas: Any = FigureCanvasAgg(figure)  # some of its calls are untyped
-        board = Board(figure, scene, title)
+        board = Board(figure, scene, title, peak=float(frames[-1].made.max()))
         for artist in board.moving:
             artist.set_animated(True)  # left out of what is drawn now
         canvas.draw()
@@ -131,10 +131,11 @@ class Board:
         figure: The page.
         scene: What stays the same.
         title: Headline.
+        peak: Greatest density of the generator that has to be seen.
     """
 
-    def __init__(self, figure: Figure, scene: Scene, title: str) -> None:
-        self.scene, self.figure = scene, figure
+    def __init__(self, figure: Figure, scene: Scene, title: str, peak: float = 0.0) -> None:
+        self.scene, self.figure, self.peak = scene, figure, peak
         self.low, self.high = float(scene.places[0]), float(scene.places[-1])
         headline(figure, title, self.words(10**6))
         self.subtitle = figure.texts[-1]
@@ -159,7 +160,7 @@ class Board:
         dress(axes, "x", "density")
         axes.fill_between(self.scene.places, self.scene.data, color="#c9ced6", linewidth=0, label="data")
         axes.set_xlim(self.low, self.high)
-        axes.set_ylim(0, 1.7 * float(self.scene.data.max()))
+        axes.set_ylim(0, max(1.7 * float(self.scene.data.max()), 1.1 * self.peak))
         return axes.plot([], [], color=SECOND, linewidth=1.8, label="generator")[0]
 
     def judgement(self, axes: Axes) -> tuple[Line2D, Line2D]:

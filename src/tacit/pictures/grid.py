@@ -16,7 +16,7 @@ from torch import Tensor
 from tacit.files import written_whole
 from tacit.pictures.theme import GREY, INK, PAPER
 
-__all__ = ["enlarge", "grid", "pairs", "pixels", "rows", "save"]
+__all__ = ["enlarge", "grid", "pairs", "pixels", "rows", "save", "stacked"]
 
 VISIBLE = 64  # pixels that the longer side of an image should have, to be seen
 READABLE = 112  # and that which has a caption

@@ -202,7 +202,8 @@ def scatter_2d(real: Tensor, made: Tensor, path: str | Path, *, title: str = "Da
 
 
 def exemplars(
-    groups: Sequence[tuple[str, Tensor]], path: str | Path, *, title: str = "Clusters", subtitle: str = ""
+    groups: Sequence[tuple[str, Tensor]], path: str | Path, *, title: str = "Clusters", subtitle: str = "",
+    left: int = 300,
 ) -> Path:
     """Draws one row of images for each group.
 
@@ -211,11 +212,12 @@ def exemplars(
         path: Where to write.
         title: Headline.
         subtitle: A line below it.
+        left: Pixels that captions have.
     """
     scale = max(factor(images) for _, images in groups)
     tiles = [enlarge(pixels(images), scale) for _, images in groups]
     tall, side = max(t.shape[1] for t in tiles), max(t.shape[2] for t in tiles)
-    pitch, left = max(tall, 58) + 12, 300
+    pitch = max(tall, 58) + 12
     width = max(left + max(len(t) for t in tiles) * (side + 4) + 44, 900)
     height = 150 + pitch * len(groups) + 36
     with page(path, width, height) as figure:

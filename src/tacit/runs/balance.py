@@ -153,8 +153,8 @@ def in_words(found: Mapping[str, Any]) -> str:
         parts.append(f"D is right on {100 * found['accuracy_real']:.0f} % of data and "
                      f"{100 * found['accuracy_fake']:.0f} % of samples{gap}")
     if "recall" in found:
-        parts.append(f"precision {100 * found['precision']:.0f} %, recall {100 * found['recall']:.0f} %, "
-                     f"diversity {found['diversity']:.2f} of the data's")
+        parts.append(f"of a few samples, roughly: precision {100 * found['precision']:.0f} %, recall "
+                     f"{100 * found['recall']:.0f} %, diversity {found['diversity']:.2f} of the data's")
     return f"step {found['step']:,}: {'; '.join(parts)}"
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 
 from tacit.data.dataset import Data
 from tacit.functional.draws import some
-from tacit.pictures.grid import rows
+from tacit.pictures.grid import rows, stacked
 
 __all__ = ["shown_both_ways"]
 
@@ -47,16 +47,11 @@ def shown_both_ways(translate: Translate, data: Data, count: int, seed: int = 0)
         return rows(alike(sets), columns=len(x), names=names)
     there = [data.batch(chosen(data, data.domain == domain, count, seed)).x for domain in (0, 1)]
     count = min(map(len, there))
-    domains = ("source", "target")
-    ways = [way(translate, x[:count], to=to) for x, to in zip(there, (domains[::-1], domains), strict=True)]
-    sets = [torch.cat(both) for both in zip(*ways, strict=True)]
-    return rows(sets, columns=count, names=("data", "translated", "and back"))
-
-
-def way(translate: Translate, x: Tensor, *, to: tuple[str, str]) -> list[Tensor]:
-    """Returns images, what they are in one domain, and what that is in another."""
-    over = translate(x, to=to[0])
-    return [x, over, translate(over, to=to[1])]
+    return stacked(*(
+        rows([x, over := translate(x, to=other), translate(over, to=own)], columns=count,
+             names=(own, f"as {other}", "and back"))
+        for x, own, other in zip((x[:count] for x in there), ("source", "target"), ("target", "source"), strict=True)
+    ))
 
 
 def chosen(data: Data, members: Tensor, count: int, seed: int) -> Tensor:

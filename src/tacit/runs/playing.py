@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tacit.data.dataset import Data
-from tacit.errors import Interrupted
+from tacit.errors import Interrupted, UserError
 from tacit.protocol import Bridge, Chain, Method
 from tacit.runs.balance import Balance
 from tacit.runs.config import Record
@@ -24,6 +24,7 @@ from tacit.runs.monitor import Monitor
 from tacit.runs.portrait import portrait
 from tacit.runs.run import Run
 from tacit.runs.weights import read_weights, write_weights
+from tacit.training.checkpoint import STATE
 from tacit.training.devices import Devices
 from tacit.training.loop import Monitor as Looks
 from tacit.training.loop import train
@@ -81,6 +82,7 @@ def play(job: Job, record: Record, folder: Path) -> Run:
 
     Raises:
         Interrupted: If a signal ended it; the run is saved and says so.
+        UserError: If the method refuses the data or its options only when it sees them; then nothing is left.
         TrainingError: If a loss or gradient stops being a number; the last good state is kept.
     """
 
@@ -103,6 +105,10 @@ def play(job: Job, record: Record, folder: Path) -> Run:
     except Interrupted:
         if job.devices.is_main:
             dataclasses.replace(record, state="interrupted").write(folder)
+        raise
+    except UserError:
+        if job.devices.is_main and not (folder / STATE).exists():
+            shutil.rmtree(folder)
         raise
     groups = read_weights(folder)
     job.method.restore(groups["raw"] | groups["ema"])

@@ -201,18 +201,22 @@ def draw_strangest(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Pa
 
 
 def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:
-    """Draws what is peculiar to a method, where it is images, in rows of its own if it has such; negative ones on grey.
+    """Draws what is peculiar to a method, where it is images.
 
-    Figures of shape (N, C, H, W) are a grid, those of shape (rows, columns, C, H, W) stand as they are.
+    Those of shape (N, C, H, W) are a grid, where 0 is grey if some values are negative; samples in rows, of shape
+    (rows, columns, C, H, W), stay as they are.
     """
     if "Illustrates" not in run.capabilities or run.method.spec.kind != "image":
         return
     for name, images in run.figures().items():
-        columns = images.shape[1] if images.dim() == 5 else None
-        images = images.flatten(0, 1) if images.dim() == 5 else images[:SHOWN]
+        if images.dim() == 5:
+            yield plots.exemplars([(f"{i}", row) for i, row in enumerate(images)], folder / f"{name}.png",
+                                  title=f"{name.capitalize()} of {run.title}",
+                                  subtitle="In a column only what the row stands for differs, in a row the rest.", left=90)
+            continue
         least, most = images.amin((1, 2, 3), keepdim=True), images.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
         shown = images / most if least.min() >= 0 else 0.5 + images / (2 * most)
-        yield save(grid(shown, columns=columns), folder / f"{name}.png")
+        yield save(grid(shown[:SHOWN]), folder / f"{name}.png")
 
 
 def draw_traversals(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:

@@ -168,7 +168,7 @@ class Run:
         self._require("Decodes")
         if (shape := self._latents()) and (z.shape[1:] != shape or not len(z)):
             raise DataError(f"{self.name} decodes latents of shape (N, {', '.join(map(str, shape))}); "
-                            f"found {tuple(z.shape)}")
+                            f"found {tuple(z.shape)}" + self._no_codes())
         return self._each("Decodes", z, self.chain.decode)
 
     def reconstruct(self, x: Any = None) -> Tensor:
@@ -253,6 +253,11 @@ class Run:
 
     def _require(self, capability: str) -> None:
         self.chain.check(capability, self.method_name)
+
+    def _no_codes(self) -> str:
+        """Returns the mend for one who takes features for what is decoded."""
+        apart = "Encodes" in self.capabilities and "Reconstructs" not in self.capabilities
+        return "; what it encodes are features, and 'tacit project' finds latents" if apart else ""
 
     @torch.inference_mode()
     def _latents(self) -> tuple[int, ...]:

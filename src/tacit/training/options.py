@@ -26,8 +26,9 @@ class TrainOptions:
         schedule: Schedule of the learning rate; by default the method's own.
         ema: Decay of the averaged weights, 0 for none; by default the method's own.
         clip: Greatest norm of a player's gradient, 0 for none; by default the method's own.
-        augment: Augmentations, as flip,crop,zoom,affine,colour,jitter,grey,blur,noise,erase; ada lets the discriminator
-            of a GAN see augmented images only, data and samples alike, as often as its overfitting asks.
+        augment: Augmentations joined by commas, of flip, crop, zoom, affine, colour, jitter, grey, blur, noise, erase;
+            ada lets the discriminator of a GAN see augmented images only, data and samples alike, as often as its
+            overfitting asks.
         device: Where to train; auto takes cuda or mps where there is one.
         devices: Number of processes that share each batch.
         precision: fp32, or bf16 for forward and backward.

@@ -23,9 +23,9 @@ OPTIONS = (
     Option("features", str, "random", "In which features samples are compared with data: random for a seeded random "
            "network, the folder of a run that encodes, or a file of Inception weights.", "questions",
            metavar="random|RUN|FILE"),
-    Option("only", tuple[str, ...], (), "Only these questions: reconstruction, samples, clusters, anomaly, maps, "
-           "recognition, representation, likelihood, baselines; disentanglement, posterior and bounds, which take "
-           "long and are put only where they are named.", "questions", metavar="NAME,..."),
+    Option("only", tuple[str, ...], (), "Only these questions: reconstruction, translation, samples, clusters, "
+           "anomaly, maps, recognition, representation, likelihood, baselines; disentanglement, smoothness, posterior "
+           "and bounds, which take long and are put only where they are named.", "questions", metavar="NAME,..."),
     Option("draws", int, 50, "Greatest number of draws of the posterior for a bound of the likelihood.", "questions"),
     Option("annealed", int, 100, "Greatest number of samples whose bound is found by annealed importance sampling.",
            "questions"),

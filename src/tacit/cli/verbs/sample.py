@@ -59,6 +59,8 @@ def run(call: Call, say: Say) -> None:
     extra = {name: value for name, value in call.group("method").items() if value is not None}
     if "label" in extra:
         extra["label"] = class_number(extra["label"], asked.spec.classes)
+    if call["numbered"] and asked.spec.kind != "image":
+        raise OptionError(f"--numbered is for images; {asked.path} makes {asked.spec}")
     if call["interpolate"]:
         paths = walked(asked, call, extra, say)
     elif call["arithmetic"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -78,14 +79,15 @@ def others(asked: Run, call: Call, say: Say) -> Iterator[Path]:
         raise DataError(f"{source.path} holds no images ({' '.join(IMAGE_SUFFIXES)})")
     folder = target(call, source, asked)
     skipped = [f"{lost.name}: {lost.reason}" for lost in source.skipped]
-    made, rescaled = 0, []
+    made, rescaled, losses = 0, [], Counter[str]()
     with quiet(), progress("translating", len(entries), say) as advance:
         for batch in source.batches(entries):
             for opener in batch:
                 name = entries[opener.position].id
                 try:
                     with opener.open() as file:
-                        x = image(file, asked, derive=call["derive"])
+                        x, lost = image(file, asked, derive=call["derive"])
+                    losses.update(lost)
                     write(translated(asked, x, to=call["to"]), written_as(folder, name))
                     made += 1
                     if (size := at_size(asked, x.shape)) is not None:
@@ -95,6 +97,8 @@ def others(asked: Run, call: Call, say: Say) -> Iterator[Path]:
                 advance(1)
     if rescaled:
         say(f"translated at another size and brought back: {len(rescaled):,} images, as {rescaled[0]}")
+    for what, count in losses.items():
+        say(f"{what}: {count:,} images")
     for line in skipped:
         say(f"skipped: {line}")
     if not made:
@@ -143,8 +147,8 @@ def written_as(folder: Path, name: str) -> Path:
     return folder / (f"{name}.png" if name.lower().endswith(".gif") else name)
 
 
-def image(file: BinaryIO, asked: Run, *, derive: bool) -> Tensor:
-    """Reads an image in its own size and in the channels that the run takes.
+def image(file: BinaryIO, asked: Run, *, derive: bool) -> tuple[Tensor, list[str]]:
+    """Reads an image in its own size and in the channels that the run takes; says what of it is not kept.
 
     Arguments:
         file: Its bytes.
@@ -152,7 +156,7 @@ def image(file: BinaryIO, asked: Run, *, derive: bool) -> Tensor:
         derive: Whether it is what the run makes, of which what it takes is derived first.
 
     Returns:
-        In [0, 1], shape (C, H, W).
+        In [0, 1], shape (C, H, W); and what is lost, in words.
     """
     import torch
 
@@ -169,7 +173,11 @@ def image(file: BinaryIO, asked: Run, *, derive: bool) -> Tensor:
         x = x[:, :height, :width]
         derivation.check(x[None], "the image")
         x = derivation(x[None])[0]
-    return x.float() / 255
+    lost = {"seen over white, without their transparency": "alpha" in header.mode,
+            "read in their first frame only": header.frames,
+            "read as grey": x.shape[0] == 1 and not header.grey and not derive,
+            "read at 8 bits": header.deep}
+    return x.float() / 255, [what for what, yes in lost.items() if yes]
 
 
 def write(x: Tensor, path: Path) -> None:

@@ -90,7 +90,7 @@ class GAN(Method):
         with torch.no_grad():
             fake = self.generator(z)
         real, made = self.judge(batch.x, batch.label), self.judge(fake, batch.label)
-        yield Loss("discriminator", softplus(-real).mean() + softplus(made).mean(), told_apart(real, made),
+        yield Loss("discriminator", softplus(-real).mean() + softplus(made).mean(), self.told(real, made),
                    self.counted(real, batch.label), self.learn)
 
         logits = self.judge(self.generator(z), batch.label)
@@ -104,6 +104,10 @@ class GAN(Method):
     def judge(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Returns the logit of D(x) as training sees it, augmented where ADA is on, shape (N,)."""
         return self.noise.pick(self.discriminator(self.ada(x)), label)
+
+    def told(self, real: Tensor, made: Tensor) -> dict[str, Tensor]:
+        """Returns how well both are told apart, and where ADA is on how often it augments."""
+        return told_apart(real, made) | ({"augmented": self.ada.p.clone()} if self.ada.on else {})
 
     def counted(self, real: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         """Returns what ADA and the classes count of the logits and labels of data."""

@@ -15,7 +15,7 @@ from tacit.errors import OptionError, at_least
 from tacit.functional.noise import uniform
 from tacit.methods.adversarial.gan import GAN
 from tacit.nets.coders import decoder, encoder
-from tacit.nets.judges import Reader, told_apart
+from tacit.nets.judges import Reader
 from tacit.protocol import Batch, Loss, Optim, Recipe, Spec
 
 __all__ = ["InfoGAN"]
@@ -90,7 +90,7 @@ class InfoGAN(GAN):
         made, read = self.read(self.ada(fake))
         bound, terms = self.bound_of(read, z)
         yield Loss("discriminator", softplus(-real).mean() + softplus(made).mean() - bound,
-                   told_apart(real, made) | terms, self.counted(real, None), self.learn)
+                   self.told(real, made) | terms, self.counted(real, None), self.learn)
 
         logits, read = self.read(self.ada(self.generator(z)))
         yield Loss("generator", softplus(-logits).mean() - self.bound_of(read, z)[0])

@@ -15,7 +15,7 @@ from tacit.functional.penalties import r1
 from tacit.methods.adversarial.gan import GAN
 from tacit.nets.coders import decoder, encoder, kind_of_net
 from tacit.nets.conv import ConvDecoder, ConvEncoder
-from tacit.nets.judges import told_apart, unbiased
+from tacit.nets.judges import unbiased
 from tacit.nets.noise import Noise
 from tacit.nets.r3 import R3Discriminator, R3Generator
 from tacit.nets.signed import Signed
@@ -80,7 +80,7 @@ class R3GAN(GAN):
         real, made, slopes = self.judged(batch.x, fake, batch.label)
         value = softplus(made - real).mean() + self.gamma / 2 * slopes.mean()
         middle = (real.mean() + made.mean()) / 2  # the logits have no zero of their own
-        terms = told_apart(real - middle, made - middle) | {"slope": slopes.mean().detach()}
+        terms = self.told(real - middle, made - middle) | {"slope": slopes.mean().detach()}
         yield Loss("discriminator", value, terms, self.counted(real - made, batch.label), self.learn)
 
         with torch.no_grad():

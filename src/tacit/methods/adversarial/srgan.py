@@ -72,6 +72,11 @@ class SRGAN(SRResNet):
             raise OptionError(f"--pretrain is {pretrain:g}; it is a share of the run, from 0 to below 1")
         if feature_layer is not None and features is None:
             raise OptionError(f"--feature-layer {feature_layer} is of no run; --features names one that encodes")
+        if features is not None:
+            chain: Any = features.chain
+            seen: Spec = chain.spec
+            if seen.kind != "image" or seen.shape[0] != spec.pair[0]:
+                raise DataError(f"--features names a run on {seen}; expected one on images of {spec.pair[0]} channels")
         self.features, self.feature_layer = features, feature_layer
         self.content, self.adversarial, self.pretrain = content, adversarial, pretrain
         most = self.reach.zoom * (patch // self.reach.zoom)

@@ -86,4 +86,4 @@ class WGANGP(GAN):
     def recipe(self) -> Recipe:
         """Returns algorithm 1's Adam at five times its rate, which learns in minutes; every fifth round moves both."""
         optim = Optim(lr=5e-4, betas=(0.0, 0.9))
-        return Recipe(batch=64, steps=20_000, ema=0.999, optim={"discriminator": optim, "generator": optim})
+        return Recipe(batch=64, steps=20_000, ema=0.995, optim={"discriminator": optim, "generator": optim})
