@@ -60,7 +60,8 @@ def test_what_it_says_of_a_balanced_game(tmp_path: Path) -> None:
     assert not said
     looks(100)
     (line,) = said
-    assert line.startswith("step 100: D is right on 83 % of data and 79 % of samples, logit gap 2.1; of a few samples, roughly: precision ")
+    assert line.startswith("step 100: D is right on 83 % of data and 79 % of samples, logit gap 2.1; of a few samples, "
+                           "roughly: precision ")
     found = json.loads((tmp_path / "balance.jsonl").read_text().splitlines()[-1])
     assert found["generator_norm"] == 2.0 and found["accuracy_real"] == pytest.approx(0.83)
     assert min(found["precision"], found["recall"]) > 0.5 and found["diversity"] == pytest.approx(1, abs=0.05)

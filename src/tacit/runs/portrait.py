@@ -212,7 +212,8 @@ def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path
         if images.dim() == 5:
             yield plots.exemplars([(f"{i}", row) for i, row in enumerate(images)], folder / f"{name}.png",
                                   title=f"{name.capitalize()} of {run.title}",
-                                  subtitle="In a column only what the row stands for differs, in a row the rest.", left=90)
+                                  subtitle="In a column only what the row stands for differs, in a row the rest.",
+                                  left=90)
             continue
         least, most = images.amin((1, 2, 3), keepdim=True), images.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
         shown = images / most if least.min() >= 0 else 0.5 + images / (2 * most)
