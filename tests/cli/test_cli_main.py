@@ -147,7 +147,7 @@ def test_help_and_usage_errors_import_nothing_heavy(tmp_path: Path) -> None:
         (2, "ecnode"), (2, "fit"), (2, "fit vea digits"), (2, "fit vae"), (2, "fit vae digits --latnt 3"),
         (2, "fit vae digits --latent x"), (2, "fit vae digits --net mpl"), (2, "fit vae digits more"),
         (2, "fit kmeans digits --steps 3"), (2, "fit --config bad.yaml"), (2, "fit --config run digits"),
-        (2, "fit --config none"), (2, "encode"), (2, "encode none"), (2, "encode run"), (2, "sample run --nmber 3"),
+        (2, "fit --config none"), (2, "encode"), (2, "encode none"), (2, "score run"), (2, "sample run --nmber 3"),
         (2, "methods --can juggle"), (2, "methods --for nothing"), (2, "checks more"),
     ]
     code = (

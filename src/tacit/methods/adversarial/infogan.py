@@ -142,7 +142,14 @@ class InfoGAN(GAN):
     def sample(  # type: ignore[override]
         self, n: int, *, category: int | None = None, temperature: float = 1.0, generator: Generator | None = None
     ) -> Tensor:
-        """Returns n samples of noise times the temperature, of one category if it is given, shape (n, *spec.shape)."""
+        """Returns n samples of noise times the temperature, of one category if it is given, shape (n, *spec.shape).
+
+        Arguments:
+            n: How many.
+            category: Value of the categorical code; by default any.
+            temperature: Spread of the noise: below 1 safer, above 1 wilder.
+            generator: The source of all randomness.
+        """
         if category is not None and not 0 <= category < self.categories:
             known = f"they are 0 to {self.categories - 1}" if self.categories else "its code has continuous parts only"
             raise OptionError(f"there is no category {category}; {known}")
