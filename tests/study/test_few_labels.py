@@ -154,7 +154,7 @@ def test_errors(tmp_path: Path, digits_data: Data) -> None:
     with pytest.raises(OptionError, match="Did you mean 'vae'"):
         ask(methods={"vea": {}})
     with pytest.raises(OptionError, match="neither encodes"):
-        ask(methods={"gan": {}})
+        ask(methods={"ddpm": {}})
     with pytest.raises(OptionError, match="add it to --methods"):
         ask(methods={"m2 on vae": {}})
     with pytest.raises(DataError, match="no labelled held-out"):
