@@ -44,7 +44,7 @@ def test_architecture_of_the_paper_at_64() -> None:
     assert dcgan.generator[0].stem.out_features == 512 * 4 * 4
     assert len(of_kind(dcgan.discriminator, nn.BatchNorm2d)) == 3  # not on the first block
     assert len(of_kind(dcgan.generator, nn.BatchNorm2d)) == 4  # the projection too, not on the last
-    assert isinstance(dcgan.trunk().blocks[0][1], nn.Identity)
+    assert isinstance(dcgan.discriminator[1].blocks[0][1], nn.Identity)
     assert {m.negative_slope for m in of_kind(dcgan.discriminator, nn.LeakyReLU)} == {0.2}
     assert of_kind(dcgan.generator, nn.ReLU) and not of_kind(dcgan.generator, nn.LeakyReLU)
     assert of_kind(dcgan.generator, nn.Tanh)
@@ -69,7 +69,7 @@ def test_the_losses_pass_real_and_made_images_apart() -> None:
     torch.manual_seed(3)
     z = dcgan.prior(6)
     signed = dcgan.generator[0](z).tanh()  # as the paper has it, without the way to [0, 1] and back
-    real, fake = dcgan.trunk()(2 * x - 1).sigmoid(), dcgan.trunk()(signed).sigmoid()
+    real, fake = dcgan.discriminator[1](2 * x - 1).sigmoid(), dcgan.discriminator[1](signed).sigmoid()
     torch.manual_seed(3)
     discriminator, generator = dcgan.losses(Batch(x))
     torch.testing.assert_close(discriminator.value, -(real.log().mean() + (1 - fake).log().mean()))

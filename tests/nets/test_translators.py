@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from tacit.errors import DataError, OptionError
+from tacit.nets.conv import initialise
 from tacit.nets.translators import (
     KeptDropout,
     PatchGAN,
@@ -16,7 +17,6 @@ from tacit.nets.translators import (
     UNetGenerator,
     halvings_of,
     image_norm,
-    initialise,
     layers_of,
     patch,
 )

@@ -18,10 +18,21 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from tacit.data.dataset import Skipped
-from tacit.data.folders import BYTES_PER_BATCH, Batch, Entry, Opener, batches, openers, readable
+from tacit.data.folders import (
+    BYTES_PER_BATCH,
+    Batch,
+    Entry,
+    Opener,
+    Place,
+    batches,
+    list_folder,
+    one_file,
+    openers,
+    readable,
+)
 from tacit.errors import DataError
 
-__all__ = ["ARCHIVES", "Archive", "is_archive", "open_archive"]
+__all__ = ["ARCHIVES", "Archive", "is_archive", "open_archive", "place_at"]
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 PACKERS: Mapping[bytes, Callable[[Path], BinaryIO]] = {  # by the first two bytes
@@ -59,6 +70,17 @@ def open_archive(path: Path) -> Archive:
     except BROKEN as error:
         raise _damaged(path, error) from error
     raise DataError(f"{path} is no archive, whatever its name says; expected one of {', '.join(ARCHIVES)}")
+
+
+def place_at(path: Path) -> Place:
+    """Returns the files that a path names: those of a folder or an archive, or one file.
+
+    Raises:
+        DataError: If an archive is damaged, or a folder cannot be listed.
+    """
+    if path.is_dir():
+        return list_folder(path)
+    return open_archive(path) if is_archive(path) else one_file(path)
 
 
 class Archive:

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from tacit.data.archives import ARCHIVES, is_archive, open_archive
+from tacit.data.archives import ARCHIVES, Archive, is_archive, place_at
 from tacit.data.arrays import from_memory, read_arrays, with_items
 from tacit.data.assemble import Read, assemble
 from tacit.data.builtin import BUILTIN
 from tacit.data.cache import remembered
 from tacit.data.dataset import IN_MEMORY, Data
 from tacit.data.duplicates import NEAR, near_images
-from tacit.data.folders import Entry, Place, list_folder, one_file
+from tacit.data.folders import Entry, Place
 from tacit.data.idx import is_idx
 from tacit.data.images import IMAGE_SUFFIXES
 from tacit.data.manifest import read_manifest
@@ -141,15 +141,11 @@ def _read(source: Any, options: ReadOptions, like: Spec | None, say: Say) -> Rea
 
 def _read_path(path: Path, options: ReadOptions, like: Spec | None, say: Say) -> Read:
     """Reads what a path holds."""
-    if path.is_dir():
-        place: Place = list_folder(path)
-    elif is_archive(path):
-        place = open_archive(path)
+    place = place_at(path)
+    if isinstance(place, Archive):
         known = known_images(place, options, like)  # so that a large archive is listed once only
         if known is not None:
             return Read(str(path), known, _kinds("images", known))
-    else:
-        place = one_file(path)
     name, entries = _sniffed(place)
     read = MODALITIES[name].read
     if read is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d, one_hot
+from torch.nn.functional import adaptive_avg_pool1d, one_hot
 
 from tacit.data.dataset import Data
 from tacit.errors import DataError
@@ -28,6 +28,7 @@ from tacit.evaluation.probing import (
 )
 from tacit.evaluation.untrained import has_training, untrained
 from tacit.functional.principal import principal_axes
+from tacit.functional.shrinking import shrunk
 from tacit.runs.run import Run
 
 __all__ = ["ask", "ask_baselines", "flat", "projected", "values"]
@@ -131,7 +132,7 @@ def flat(x: Tensor, side: int = SIDE) -> Tensor:
     """
     if x.dim() == 4 and x[0].numel() > WIDE:
         most = max(1, min(side, math.isqrt(WIDEST // x.shape[1])))
-        x = adaptive_avg_pool2d(x.float(), (min(most, x.shape[2]), min(most, x.shape[3])))
+        x = shrunk(x.float(), most)
     rows = x.flatten(1).float()
     return adaptive_avg_pool1d(rows, WIDEST) if rows.shape[1] > WIDEST else rows
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from tacit.data.dataset import Data
 from tacit.errors import DataError, RunError
@@ -24,6 +23,7 @@ from tacit.functional.frechet import Moments, frechet_distance
 from tacit.functional.jackknife import groups, jackknife_interval
 from tacit.functional.neighbours import nearest
 from tacit.functional.sets import kernel_distance, precision_recall
+from tacit.functional.shrinking import shrunk
 from tacit.protocol import Spec
 
 __all__ = ["NEAREST", "ask", "features_of", "pixels"]
@@ -119,7 +119,7 @@ def features_of(space: Space, data: Data) -> Tensor:
 def pixels(spec: Spec) -> Space:
     """Returns the space of an image's pixels, averaged to at most 32 x 32."""
     size = (min(THUMBNAIL, spec.shape[1]), min(THUMBNAIL, spec.shape[2]))
-    return Space(f"pixels at {size[0]} x {size[1]}", lambda x: F.adaptive_avg_pool2d(x, size))
+    return Space(f"pixels at {size[0]} x {size[1]}", lambda x: shrunk(x, THUMBNAIL))
 
 
 def sharpness(case: Case, held: Data, made: Data, words: tuple[str, str, str]) -> Iterator[Measure]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tacit.errors import DataError, OptionError, did_you_mean
+from tacit.functional.shrinking import shrunk
 from tacit.nets.inception import load_inception
 from tacit.protocol import Spec
 from tacit.runs.folder import is_run
@@ -101,7 +102,7 @@ def pooled(z: Tensor) -> Tensor:
     if z.dim() != 4 or z[0].numel() <= WIDEST:
         return z
     side = max(1, math.isqrt(WIDEST // z.shape[1]))
-    return F.adaptive_avg_pool2d(z, (min(side, z.shape[2]), min(side, z.shape[3])))
+    return shrunk(z, side)
 
 
 def random_network(spec: Spec, seed: int = 0) -> Space:

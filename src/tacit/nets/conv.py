@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from tacit.errors import DataError
 
-__all__ = ["ConvDecoder", "ConvEncoder", "PreActivation", "group_norm", "halvings"]
+__all__ = ["ConvDecoder", "ConvEncoder", "PreActivation", "centre_crop", "group_norm", "halvings", "initialise"]
 
 SMALLEST = 4
 WIDEST = 8  # channels grow up to this multiple of the first block's
@@ -176,3 +177,14 @@ def centre_crop(x: Tensor, height: int, width: int) -> Tensor:
     """Returns the middle of images, shape (N, C, height, width)."""
     top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
     return x[:, :, top : top + height, left : left + width]
+
+
+@torch.no_grad()
+def initialise(module: nn.Module) -> None:
+    """Draws weights from N(0, 0.02^2) and gains of norms from N(1, 0.02^2), and sets biases to 0 (DCGAN, section 4)."""
+    gain = isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d)
+    if gain or isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module.weight, Tensor):
+            module.weight.normal_(float(gain), 0.02)
+        if isinstance(module.bias, Tensor):
+            module.bias.zero_()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
-__all__ = ["Reader", "max_pooled", "told_apart", "unbiased"]
+from tacit.nets.signed import Signed
+
+__all__ = ["Reader", "SignedJudge", "max_pooled", "told_apart", "unbiased"]
 
 UNITS = 128  # of the layer that only reads the code
 
@@ -32,11 +36,32 @@ def unbiased(net: nn.Module) -> nn.Module:
     return net
 
 
+class SignedJudge(nn.Sequential):
+    """A discriminator that is given images in [0, 1] and whose net takes them in [-1, 1].
+
+    Arguments:
+        net: From images in [-1, 1] to logits, with `layers` and `features`.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__(Signed(), net)
+
+    def layers(self) -> list[str]:
+        """Returns the names of the net's layers."""
+        net: Any = self[1]
+        return list(net.layers())
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Returns what each layer of the net makes of images in [0, 1], shape (N, C, H, W)."""
+        net: Any = self[1]
+        return list(net.features(self[0](x)))
+
+
 class Reader(nn.Module):
     """A discriminator that also reads a code, from the same features.
 
     Arguments:
-        trunk: From samples to features, shape (N, features).
+        trunk: From samples to features, shape (N, features), with `layers` and `features`.
         features: Their number.
         codes: Numbers that are read.
     """
@@ -46,6 +71,16 @@ class Reader(nn.Module):
         self.trunk, self.activation = trunk, nn.LeakyReLU(0.2)
         self.head = nn.Linear(features, 1)
         self.code = nn.Sequential(nn.Linear(features, UNITS), nn.LeakyReLU(0.2), nn.Linear(UNITS, codes))
+
+    def layers(self) -> list[str]:
+        """Returns the names of the trunk's layers."""
+        trunk: Any = self.trunk
+        return list(trunk.layers())
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Returns what each layer of the trunk makes of samples."""
+        trunk: Any = self.trunk
+        return list(trunk.features(x))
 
     def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Returns logits, shape (N, 1), and what is read, shape (N, codes)."""

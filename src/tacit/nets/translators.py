@@ -15,6 +15,7 @@ from torch.nn.functional import dropout, pad
 
 from tacit.errors import DataError, OptionError, at_least
 from tacit.functional.noise import uniform
+from tacit.nets.conv import centre_crop
 
 __all__ = [
     "KeptDropout",
@@ -23,7 +24,6 @@ __all__ = [
     "UNetGenerator",
     "halvings_of",
     "image_norm",
-    "initialise",
     "layers_of",
     "patch",
 ]
@@ -45,17 +45,6 @@ def image_norm(channels: int) -> nn.Module:
 def biased(norm: Norm) -> bool:
     """Returns whether convolutions before a norm have biases: only where the norm has none."""
     return norm is nn.InstanceNorm2d
-
-
-@torch.no_grad()
-def initialise(module: nn.Module) -> None:
-    """Draws weights from N(0, 0.02^2) and gains of norms from N(1, 0.02^2), and sets biases to 0."""
-    if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d | nn.Conv2d | nn.ConvTranspose2d):
-        gain = isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d)
-        if isinstance(module.weight, Tensor):
-            module.weight.normal_(float(gain), 0.02)
-        if isinstance(module.bias, Tensor):
-            module.bias.zero_()
 
 
 class ResidualBlock(nn.Module):
@@ -115,7 +104,7 @@ class ResNetGenerator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Returns images in [-1, 1], shape (N, out, H, W)."""
         made: Tensor = self.layers(padded(x, REFLECTED))
-        return cropped(made, x.shape[2], x.shape[3])
+        return centre_crop(made, x.shape[2], x.shape[3])
 
 
 class KeptDropout(nn.Module):
@@ -187,7 +176,7 @@ class UNetGenerator(nn.Module):
         made = maps.pop()
         for up in self.up[:-1]:
             made = torch.cat([maps.pop(), up(made)], dim=1)  # (N, n, h, w) -> (N, 2m, 2h, 2w)
-        return cropped(self.up[-1](made), x.shape[2], x.shape[3])
+        return centre_crop(self.up[-1](made), x.shape[2], x.shape[3])
 
 
 class PatchGAN(nn.Module):
@@ -303,9 +292,3 @@ def padded(x: Tensor, multiple: int) -> Tensor:
         return x
     left, top = width // 2, height // 2
     return pad(x, (left, width - left, top, height - top), mode="reflect")
-
-
-def cropped(x: Tensor, height: int, width: int) -> Tensor:
-    """Returns the middle of images, shape (N, C, height, width): what `padded` enlarged."""
-    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
-    return x[:, :, top : top + height, left : left + width]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, pdist
+from torch.nn.functional import pdist
 
 from tacit.data.dataset import Data
 from tacit.functional.draws import some
 from tacit.functional.sets import precision_recall
+from tacit.functional.shrinking import shrunk
 from tacit.protocol import Chain, capabilities
-from tacit.runs.folder import write_atomically
-from tacit.runs.log import read_lines
+from tacit.runs.log import add_line, read_lines
 from tacit.runs.monitor import milestone
 
 __all__ = ["QUALITY", "Balance"]
@@ -83,8 +82,7 @@ class Balance:
         found = {"step": step, **game, **worth}
         if len(found) == 1:
             return
-        with write_atomically(self.path) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in [*looks, found]))
+        add_line(self.path, found)
         self.say(in_words(found))
         if step >= EARLY:
             for warning in warnings(found, looks):
@@ -102,7 +100,7 @@ class Balance:
 def compared(x: Tensor) -> Tensor:
     """Returns what of samples is compared, shape (N, D): pixels averaged to at most 16 x 16, or all values."""
     if x.dim() == 4:
-        x = adaptive_avg_pool2d(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])))
+        x = shrunk(x, SIDE)
     return x.flatten(1).float()
 
 

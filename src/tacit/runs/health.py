@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from tacit.functional.draws import some
 from tacit.functional.neighbours import voted
 from tacit.functional.spread import effective_rank, feature_deviation
 from tacit.protocol import Chain, capabilities
-from tacit.runs.folder import write_atomically
-from tacit.runs.log import read_lines
+from tacit.runs.log import add_line
 from tacit.runs.monitor import milestone
 
 __all__ = ["Health", "knn_accuracy"]
@@ -61,7 +59,7 @@ class Health:
             self.say(f"step {step:,}: warning: some features are not finite")
             return
         found = {"step": step, **self.look(z)}
-        self.write(found)
+        add_line(self.path, found)
         most = min(z.shape[1], len(z) - 1)
         self.say(in_words(found, most))
         if step >= EARLY and most > 1 and collapsed(found, z.shape[1]):
@@ -86,12 +84,6 @@ class Health:
         self.chain.to(device)
         batches = [self.data.batch(part, device=device).x for part in positions.split(TOGETHER)]
         return torch.cat([self.chain.encode(x).flatten(1).float().cpu() for x in batches])
-
-    def write(self, found: dict[str, Any]) -> None:
-        """Adds a line; those of the same step and later ones, from before the run was resumed, go."""
-        kept = [line for line in read_lines(self.path) if line["step"] < found["step"]]
-        with write_atomically(self.path) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in [*kept, found]))
 
 
 def in_words(found: dict[str, Any], most: int) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Log", "read_lines"]
+from tacit.runs.folder import write_atomically
+
+__all__ = ["Log", "add_line", "read_lines"]
 
 
 class Log:
@@ -37,6 +39,13 @@ class Log:
         early, self._early = self._early, []
         with open(self._path, "a", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in early)
+
+
+def add_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Adds a line to a ``.jsonl`` file; those of its step and later ones, from before the run was resumed, go."""
+    kept = [earlier for earlier in read_lines(path) if earlier["step"] < line["step"]]
+    with write_atomically(path) as temporary:
+        temporary.write_text("".join(json.dumps(one) + "\n" for one in [*kept, line]))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
 
 from tacit.data.coding import decode
 from tacit.data.dataset import Data
 from tacit.functional.draws import some
 from tacit.functional.neighbours import nearest
+from tacit.functional.shrinking import shrunk
 from tacit.pictures import game, plots
 from tacit.pictures.excited import excited, telling
 from tacit.pictures.grid import grid, pairs, save
@@ -127,8 +127,7 @@ def thumbnails(data: Data, positions: Tensor) -> Tensor:
 
 def small(images: Tensor) -> Tensor:
     """Returns pixels averaged to at most 32 x 32, as vectors, shape (N, D)."""
-    high, wide = (min(COMPARED, side) for side in images.shape[2:])
-    return adaptive_avg_pool2d(images, (high, wide)).flatten(1)
+    return shrunk(images, COMPARED).flatten(1)
 
 
 def draw_translations(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path]:

@@ -16,6 +16,7 @@ __all__ = ["Turn", "at_size", "translated"]
 
 PIXELS = 2**20  # of the output that are made at once: a net of 64 channels takes 256 MB for one map of them
 WHOLE = 2**22  # that are made at once where a net looks at all of an image, so that tiles would not do
+FIXED = Reach()  # of what takes images of one size only
 
 Turn = str | None
 """Which way, of two domains: ``target`` or ``source``."""
@@ -38,9 +39,9 @@ def translated(run: Run, x: Tensor, *, to: Turn = None, pixels: int = PIXELS, mo
     Returns:
         In [0, 1], shape (channels, zoom * H, zoom * W).
     """
+    reach = reach_of(run)
     if (size := at_size(run, x.shape, most)) is not None:
-        return resized(run, x, size, to)
-    reach: Reach = run.method.reach  # type: ignore[assignment]
+        return resized(run, x, size, reach, to)
     if reach.pixels is None or x.shape[1] * x.shape[2] * reach.zoom**2 <= pixels:
         return whole(run, x, reach, to)
     margin = -(-reach.pixels // reach.multiple) * reach.multiple
@@ -56,9 +57,8 @@ def at_size(run: Run, shape: torch.Size, most: int = WHOLE) -> tuple[int, int] |
         shape: Of the image, (C, H, W).
         most: As `translated` takes it.
     """
-    reach = getattr(run.method, "reach", None)
-    _, height, width = shape
-    if not isinstance(reach, Reach) or run.parent is not None:
+    reach, (_, height, width) = reach_of(run), shape
+    if reach is FIXED:
         _, own_height, own_width = run.spec.shape
         return None if (height, width) == (own_height, own_width) else (own_height, own_width)
     shrink = math.sqrt(most / (height * width * reach.zoom**2))
@@ -67,11 +67,16 @@ def at_size(run: Run, shape: torch.Size, most: int = WHOLE) -> tuple[int, int] |
     return max(1, int(height * shrink)), max(1, int(width * shrink))
 
 
-def resized(run: Run, x: Tensor, size: tuple[int, int], to: Turn) -> Tensor:
+def reach_of(run: Run) -> Reach:
+    """Returns how far a run's translator looks; `FIXED` for one that takes images of one size only."""
+    reach = getattr(run.method, "reach", None)
+    return reach if isinstance(reach, Reach) and run.parent is None else FIXED
+
+
+def resized(run: Run, x: Tensor, size: tuple[int, int], reach: Reach, to: Turn) -> Tensor:
     """Translates an image at another size, and brings the result to the image's own."""
     small = interpolate(x[None], size=size, mode="bicubic", antialias=True).clamp(0, 1)[0]
-    reach = getattr(run.method, "reach", None)
-    made = whole(run, small, reach if isinstance(reach, Reach) and run.parent is None else Reach(), to)
+    made = whole(run, small, reach, to)
     zoom = made.shape[1] / size[0]
     back = [round(zoom * side) for side in x.shape[1:]]
     return interpolate(made[None], size=back, mode="bicubic", antialias=True).clamp(0, 1)[0]

@@ -70,11 +70,12 @@ def others(asked: Run, call: Call, say: Say) -> Iterator[Path]:
     """Translates each image of a folder, an archive or a file, and skips by name what cannot be read."""
     from tacit.data.images import IMAGE_SUFFIXES, quiet
     from tacit.data.progress import progress
+    from tacit.data.resident import is_image
     from tacit.errors import UserError
     from tacit.runs.tiling import at_size, translated
 
     source = named(call.places["DATA"])
-    entries = [entry for entry in source.entries() if entry.id.lower().endswith(IMAGE_SUFFIXES)]
+    entries = [entry for entry in source.entries() if is_image(entry.id)]
     if not entries:
         raise DataError(f"{source.path} holds no images ({' '.join(IMAGE_SUFFIXES)})")
     folder = target(call, source, asked)
@@ -113,15 +114,12 @@ def named(path: str) -> Place:
     Raises:
         DataError: If there are none.
     """
-    from tacit.data.archives import is_archive, open_archive
-    from tacit.data.folders import list_folder, one_file
+    from tacit.data.archives import place_at
 
     where = Path(path).expanduser()
     if not where.exists():
         raise DataError(f"there is no {path}; tacit translates an image, a folder or an archive of images")
-    if where.is_dir():
-        return list_folder(where)
-    return open_archive(where) if is_archive(where) else one_file(where)
+    return place_at(where)
 
 
 def target(call: Call, source: Place, asked: Run) -> Path:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from tacit.errors import OptionError, at_least, did_you_mean
+from tacit.nets.conv import initialise
 from tacit.nets.judges import told_apart
 from tacit.nets.pool import ImagePool
-from tacit.nets.translators import PatchGAN, ResNetGenerator, initialise, layers_of
+from tacit.nets.translators import PatchGAN, ResNetGenerator, layers_of
 from tacit.protocol import Batch, Loss, Method, Optim, Reach, Recipe, Spec
 
 __all__ = ["CycleGAN"]
@@ -73,8 +74,8 @@ class CycleGAN(Method):
 
     def losses(self, batch: Batch) -> Iterator[Loss]:
         """Yields both turns; the discriminators judge what the generators made before they moved, or earlier."""
-        assert batch.target is not None  # it is among `needs`
-        real = {"source": 2 * batch.x - 1, "target": 2 * batch.target - 1}
+        target: Any = batch.target  # it is among `needs`
+        real = {"source": 2 * batch.x - 1, "target": 2 * target - 1}
         loss, made = self.generate(real["source"], real["target"])
         yield loss
         del loss  # and its graph

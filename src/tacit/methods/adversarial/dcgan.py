@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tacit.errors import DataError
 from tacit.methods.adversarial.gan import GAN
-from tacit.nets.conv import ConvDecoder, ConvEncoder
+from tacit.nets.conv import ConvDecoder, ConvEncoder, initialise
+from tacit.nets.judges import SignedJudge
 from tacit.nets.noise import Noise
-from tacit.nets.signed import Signed, Unsigned
+from tacit.nets.signed import Unsigned
 from tacit.protocol import Optim, Recipe, Spec
 
 __all__ = ["DCGAN"]
@@ -49,7 +48,7 @@ class DCGAN(GAN):
         generator = ConvDecoder(noise.size, spec.shape, width, norm=norm, activation=nn.ReLU)
         judge = ConvEncoder(spec.shape, noise.outputs, width, norm=norm, activation=leaky, norm_first=False)
         super().__init__(spec, latent=latent, conditional=conditional, generator=generator,
-                         discriminator=nn.Sequential(Signed(), judge))
+                         discriminator=SignedJudge(judge))
         self.apply(initialise)
 
     def ending(self) -> nn.Module:
@@ -60,20 +59,3 @@ class DCGAN(GAN):
         """Returns section 4's, with batches of 64 for 128, which learn more per minute on a CPU."""
         optim = Optim(lr=2e-4, betas=(0.5, 0.999))
         return Recipe(batch=64, steps=4_000, optim={"discriminator": optim, "generator": optim})
-
-    def trunk(self) -> Any:
-        """Returns the discriminator's net, which takes images in [-1, 1]."""
-        return self.discriminator.get_submodule("1")
-
-    def inner(self, x: Tensor) -> Tensor:
-        """Returns images in [-1, 1]."""
-        return 2 * x - 1
-
-
-@torch.no_grad()
-def initialise(module: nn.Module) -> None:
-    """Draws weights from N(0, 0.02^2), batch norm's gains from N(1, 0.02^2), and sets biases to 0 (section 4)."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.BatchNorm2d):
-        module.weight.normal_(1.0 if isinstance(module, nn.BatchNorm2d) else 0.0, 0.02)
-        if module.bias is not None:
-            module.bias.zero_()

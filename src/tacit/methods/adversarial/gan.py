@@ -73,7 +73,7 @@ class GAN(Method):
         leaky, out = partial(nn.LeakyReLU, 0.2), self.noise.outputs
         self.discriminator = discriminator or encoder(spec, out, width=width, depth=depth, net=net, activation=leaky)
         self.ada = Ada()
-        if not hasattr(self.trunk(), "features"):
+        if not hasattr(self.discriminator, "features"):
             self.without = frozenset({"Encodes"})
 
     def ending(self) -> nn.Module:
@@ -139,13 +139,10 @@ class GAN(Method):
         """Returns the logit of D(x), the log odds of being data, shape (N,)."""
         return self.noise.pick(self.discriminator(x))
 
-    def trunk(self) -> Any:
-        """Returns the part of the discriminator whose features `encode` gives."""
-        return self.discriminator
-
     def layers(self) -> list[str]:
         """Returns the layers that `encode` knows."""
-        names: list[str] = self.trunk().layers()
+        net: Any = self.discriminator
+        names: list[str] = net.layers()
         return names
 
     def encode(self, x: Tensor, *, layer: str | None = None) -> Tensor:
@@ -158,10 +155,7 @@ class GAN(Method):
         Returns:
             Shape (N, d).
         """
+        net: Any = self.discriminator
         if layer is not None:
-            return layer_of(self.trunk(), self.inner(x), layer)
-        return torch.cat([max_pooled(f) for f in self.trunk().features(self.inner(x))], dim=1)
-
-    def inner(self, x: Tensor) -> Tensor:
-        """Returns samples as the discriminator's trunk takes them."""
-        return x
+            return layer_of(net, x, layer)
+        return torch.cat([max_pooled(f) for f in net.features(x)], dim=1)

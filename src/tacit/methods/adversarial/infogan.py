@@ -153,9 +153,7 @@ class InfoGAN(GAN):
         if category is not None and not 0 <= category < self.categories:
             known = f"they are 0 to {self.categories - 1}" if self.categories else "its code has continuous parts only"
             raise OptionError(f"there is no category {category}; {known}")
-        z = self.prior(n, label=category, generator=generator)
-        noise, code = z.tensor_split([self.gaussian], dim=1)
-        return self.decode(torch.cat([temperature * noise, code], dim=1))
+        return super().sample(n, label=category, temperature=temperature, generator=generator)
 
     def encode(self, x: Tensor, *, layer: str | None = None) -> Tensor:
         """Returns the code that Q reads: probabilities of the categories and means of the rest, shape (N, K + C).
@@ -172,11 +170,6 @@ class InfoGAN(GAN):
     def assign(self, x: Tensor) -> Tensor:
         """Returns the category that Q finds likeliest, int64 (N,)."""
         return self.parts(self.read(x)[1])[0].argmax(1)
-
-    def trunk(self) -> Any:
-        """Returns the part of the discriminator that Q shares."""
-        net: Any = self.discriminator
-        return net.trunk
 
     @torch.no_grad()
     def figures(self) -> dict[str, Tensor]:

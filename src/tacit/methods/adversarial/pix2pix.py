@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss, softplus
 
 from tacit.errors import DataError, OptionError, at_least
+from tacit.nets.conv import initialise
 from tacit.nets.judges import told_apart
-from tacit.nets.translators import PatchGAN, UNetGenerator, halvings_of, image_norm, initialise, layers_of
+from tacit.nets.translators import PatchGAN, UNetGenerator, halvings_of, image_norm, layers_of
 from tacit.protocol import Batch, Loss, Method, Optim, Reach, Recipe, Spec
 
 __all__ = ["Pix2Pix"]
@@ -84,8 +85,8 @@ class Pix2Pix(Method):
 
     def losses(self, batch: Batch) -> Iterator[Loss]:
         """Yields both turns: the discriminator's on pairs, its loss halved; the generator's of equation 4."""
-        assert batch.pair is not None  # it is among `needs`
-        x, y = 2 * batch.x - 1, 2 * batch.pair - 1
+        partners: Any = batch.pair  # they are among `needs`
+        x, y = 2 * batch.x - 1, 2 * partners - 1
         if self.jitter and self.training:
             x, y = jittered(x, y)
         with torch.no_grad():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,9 @@ from tacit.functional.penalties import r1
 from tacit.methods.adversarial.gan import GAN
 from tacit.nets.coders import decoder, encoder, kind_of_net
 from tacit.nets.conv import ConvDecoder, ConvEncoder
-from tacit.nets.judges import unbiased
+from tacit.nets.judges import SignedJudge, unbiased
 from tacit.nets.noise import Noise
 from tacit.nets.r3 import R3Discriminator, R3Generator
-from tacit.nets.signed import Signed
 from tacit.protocol import Batch, Loss, Optim, Recipe, Spec
 
 __all__ = ["R3GAN"]
@@ -69,7 +68,7 @@ class R3GAN(GAN):
         noise = Noise.of(latent, spec.classes, conditional=conditional)
         generator, judge = nets(spec, noise, net, width, blocks)
         super().__init__(spec, latent=latent, conditional=conditional, generator=generator,
-                         discriminator=nn.Sequential(Signed() if spec.range else nn.Identity(), unbiased(judge)))
+                         discriminator=SignedJudge(unbiased(judge)) if spec.range else unbiased(judge))
         self.gamma = gamma
 
     def losses(self, batch: Batch) -> Iterator[Loss]:
@@ -99,15 +98,6 @@ class R3GAN(GAN):
         """Returns Adam as the paper has it, with batches of 64 for 512 and a greater rate, which learn in minutes."""
         optim = Optim(lr=1e-3, betas=(0.0, 0.99), schedule="cosine")
         return Recipe(batch=64, steps=5_000, ema=0.998, optim={"discriminator": optim, "generator": optim})
-
-    def trunk(self) -> Any:
-        """Returns the discriminator's net, which takes images in [-1, 1]."""
-        return self.discriminator.get_submodule("1")
-
-    def inner(self, x: Tensor) -> Tensor:
-        """Returns samples as that net takes them."""
-        y: Tensor = self.discriminator.get_submodule("0")(x)
-        return y
 
 
 def nets(spec: Spec, noise: Noise, net: str, width: int | None, blocks: int) -> tuple[nn.Module, nn.Module]:
