@@ -56,6 +56,24 @@ def test_losses_are_those_of_the_paper() -> None:
     assert (first.player, second.player) == ("discriminator", "generator")
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_with_a_skip_what_it_changes_is_learned(channels: int) -> None:
+    method, x = Pix2Pix(images(16, channels=channels, pair=3), width=2, skip="input"), torch.rand(2, channels, 16, 16)
+    head = method.generator.up[-1][1]
+    nn.init.zeros_(head.weight)
+    nn.init.constant_(head.bias, 0.5)
+    change = torch.tanh(torch.tensor(0.5)) / 2  # of values in [0, 1]
+    torch.testing.assert_close(method.eval().translate(x), (x + change).clamp(0, 1).expand(2, 3, 16, 16))
+    y = (x + 0.25).expand(2, 3, 16, 16)
+    *_, loss = method.train().losses(Batch(x, pair=y))
+    torch.testing.assert_close(loss.terms["l1"], 2 * (0.25 - change).abs())
+
+
+def test_a_skip_takes_channels_that_can_be_added() -> None:
+    with pytest.raises(OptionError, match="--skip input adds 2 channels to 3"):
+        Pix2Pix(images(16, channels=2, pair=3), width=2, skip="input")
+
+
 def test_the_discriminators_turn_leaves_the_generator_alone() -> None:
     method = Pix2Pix(images(8), width=4)
     next(method.losses(Batch(torch.rand(4, 1, 8, 8), pair=torch.rand(4, 1, 8, 8)))).value.backward()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -41,11 +41,14 @@ class Pix2Pix(Method):
         depth: Halvings of the U-Net; by default down to one pixel, 8 at most.
         layers: Halvings of the discriminator, whose patches are 16, 34 or 70 pixels wide with 1, 2 or 3; by default the
             largest of these that fits into the image.
+        skip: What the generator's output is added to: nothing, as in the paper, or the input, for partners that are
+            mostly as it is, as colours are to their grey.
         jitter: Whether pairs are enlarged by 286/256, cropped at a random place and mirrored at random; by default for
             images of 64 x 64 and larger.
 
     Raises:
         DataError: If images are smaller than 8 x 8, or their partners have another height or width.
+        OptionError: If an option is out of its range.
     """
 
     accepts = ("image",)
@@ -60,6 +63,7 @@ class Pix2Pix(Method):
         dropout: float = 0.5,
         depth: int | None = None,
         layers: int | None = None,
+        skip: Literal["none", "input"] = "none",
         jitter: bool | None = None,
     ) -> None:
         super().__init__(spec)
@@ -71,7 +75,9 @@ class Pix2Pix(Method):
         at_least(0, l1=l1)
         if not 0 <= dropout < 1:
             raise OptionError(f"--dropout is {dropout:g}; it is a share, from 0 to below 1")
-        self.l1 = l1
+        if skip == "input" and channels not in (1, out):
+            raise OptionError(f"--skip input adds {channels} channels to {out}; it takes as many, or grey images")
+        self.l1, self.skip = l1, skip
         self.jitter = min(size) >= LEAST_JITTERED if jitter is None else jitter
         depth = halvings_of(spec.shape, depth)
         self.reach = Reach(multiple=2**depth)
@@ -90,15 +96,20 @@ class Pix2Pix(Method):
         if self.jitter and self.training:
             x, y = jittered(x, y)
         with torch.no_grad():
-            fake = self.generator(x)
+            fake = self.make(x)
         real, made = self.judge(x, y), self.judge(x, fake)
         value = (softplus(-real).mean() + softplus(made).mean()) / 2
         yield Loss("discriminator", value, told_apart(real, made))
 
-        fake = self.generator(x)
+        fake = self.make(x)
         adversarial, distance = softplus(-self.judge(x, fake)).mean(), l1_loss(fake, y)
         terms = {"adversarial": adversarial.detach(), "l1": distance.detach()}
         yield Loss("generator", adversarial + self.l1 * distance, terms)
+
+    def make(self, x: Tensor) -> Tensor:
+        """Returns what the generator makes of images, both in [-1, 1], shape (N, C, H, W) to (N, out, H, W)."""
+        made: Tensor = self.generator(x)
+        return made if self.skip == "none" else x + made
 
     def judge(self, x: Tensor, y: Tensor) -> Tensor:
         """Returns a logit for each patch, the log odds that y is the partner of x, shape (N, 1, h, w)."""
@@ -124,8 +135,7 @@ class Pix2Pix(Method):
         if to not in (None, "target"):
             raise OptionError(f"there is no way to {to!r}: Pix2Pix translates images to their partners only; "
                               "for the way back, swap the two when you fit")
-        made: Tensor = self.generator(2 * x - 1)
-        return (made + 1) / 2
+        return ((self.make(2 * x - 1) + 1) / 2).clamp(0, 1)
 
 
 def jittered(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
