@@ -1,8 +1,8 @@
 """What adaptive augmentation does for a GAN of few images.
 
-``python -m benchmarks.augmentation SOURCE --judge RUN [--limit 500]`` fits each method on a few images of a source, with
-and without ``--augment ada``, and compares samples with all of its images, in the features of a run that encodes: its
-Frechet distance, and the distance of few images themselves. Minutes are those of the processor.
+``python -m benchmarks.augmentation SOURCE --judge RUN [--limit 500]`` fits each method on a few images of a source,
+with and without ``--augment ada``, and compares samples with all of its images, in the features of a run that encodes:
+their Frechet distance, and that of the few images themselves. Minutes are those of the processor.
 """
 
 import argparse
