@@ -210,7 +210,7 @@ def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path
     for name, images in run.figures().items():
         if images.dim() == 5:
             yield plots.exemplars([(f"{i}", row) for i, row in enumerate(images)], folder / f"{name}.png",
-                                  title=f"{name.capitalize()} of {run.title}",
+                                  title=f"{name.replace('-', ' ').capitalize()} of {run.title}",
                                   subtitle="In a column only what the row stands for differs, in a row the rest.",
                                   left=90)
             continue
