@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -285,8 +285,9 @@ def such(data: Data, item: Item) -> Tensor:
     """Returns which samples an item names, bool (N,); raises `OptionError` where there is no such class or column."""
     if not item.column:
         known(item.name, data.spec.classes, "class")
-        assert data.label is not None  # there are classes
-        return data.label == data.spec.classes.index(item.name)
+        label: Any = data.label  # there are classes
+        found: Tensor = label == data.spec.classes.index(item.name)
+        return found
     known(item.column, list(data.columns), "column")
     values = [str(value) for value in data.columns[item.column]]
     known(item.name, sorted(set(values)), f"{item.column} of")
