@@ -7,7 +7,7 @@ demo: .venv/ready
 	$(BIN)/tacit study digits --minutes 1.5 -o runs/demo --overwrite
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/ready
 	$(BIN)/ruff check

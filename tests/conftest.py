@@ -1,4 +1,4 @@
-"""What all tests share: two threads, a cache of their own, and no disk outside their own folders."""
+"""What all tests share: two threads among the workers, a cache of their own, and no disk outside their own folders."""
 
 import os
 
@@ -11,7 +11,8 @@ import tacit
 
 @pytest.fixture(autouse=True, scope="session")
 def two_threads():
-    torch.set_num_threads(min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+    cores = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+    torch.set_num_threads(max(1, cores // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,7 @@ def test_there_is_no_batch_norm() -> None:
 def test_the_critic_measures_how_far_samples_are() -> None:
     """Between two points of a line that are 3 apart the distance is 3, and the critic's slope 1."""
     torch.manual_seed(0)
-    gan = WGANGP(Spec("vector", (1,)), latent=1, width=32)
+    gan = WGANGP(Spec("vector", (1,)), latent=1, width=32, penalty=10.0)
     gan.generator = nn.Linear(1, 1)
     gan.generator.weight.data.zero_()
     gan.generator.bias.data.fill_(-1.0)

@@ -41,12 +41,14 @@ class Scene:
         data: The data's density there, shape (M,).
         latents: What the axis of z is, in words.
         arrows: How many there are, A.
+        odds: Whether D(x) is a probability, so that there is a best one to compare it with, and not a score alone.
     """
 
     places: Tensor
     data: Tensor
     latents: str
     arrows: int
+    odds: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Frame:
     Arguments:
         step: Which.
         made: The generator's density at the scene's places, shape (M,).
-        judged: D(x) there, in [0, 1], shape (M,).
+        judged: D(x) there, in [0, 1], shape (M,); a score lies between 0 for its least and 1 for its greatest value.
         z: Where arrows begin on the axis of z, shape (A,).
         x: Where they end, shape (A,).
     """
@@ -144,9 +146,9 @@ class Board:
         self.made = self.densities(above)
         self.best, self.judged = self.judgement(above.twinx())
         self.arrows = self.ways(figure.add_axes((LEFT / WIDTH, 110 / HEIGHT, wide, 230 / HEIGHT)))
+        lines = [*above.get_legend_handles_labels()[0], self.judged, *([self.best] if scene.odds else [])]
         figure.legend(
-            handles=[*above.get_legend_handles_labels()[0], self.judged, self.best], loc="upper left", ncols=4,
-            fontsize=9, borderaxespad=0, columnspacing=1.8, borderpad=0,
+            handles=lines, loc="upper left", ncols=4, fontsize=9, borderaxespad=0, columnspacing=1.8, borderpad=0,
             bbox_to_anchor=(48 / WIDTH, 1 - 128 / HEIGHT),
         )  # fmt: skip
         self.moving: tuple[Artist, ...] = (self.made, self.best, self.judged, self.arrows, self.subtitle)
@@ -165,9 +167,12 @@ class Board:
 
     def judgement(self, axes: Axes) -> tuple[Line2D, Line2D]:
         """Draws an axis from 0 to 1 at the right, and returns the lines of the best D and of D."""
-        axes.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
         axes.set_ylim(0, 1.02)
-        axes.set_yticks([0, 0.5, 1], ["0", "1/2", "1"], color=ACCENT)
+        if self.scene.odds:
+            axes.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (2, 3)))
+            axes.set_yticks([0, 0.5, 1], ["0", "1/2", "1"], color=ACCENT)
+        else:
+            axes.set_yticks([0, 1], ["least", "most"], color=ACCENT)
         axes.set_ylabel("D(x)", color=ACCENT)
         axes.tick_params(length=0, pad=5)
         axes.spines[:].set_visible(False)
@@ -204,9 +209,11 @@ class Board:
     def show(self, frame: Frame) -> None:
         """Shows a frame."""
         scene = self.scene
-        both = scene.data + frame.made
+        if scene.odds:
+            both = scene.data + frame.made
+            best = (scene.data / both).where(both > SEEN * scene.data.max(), float("nan"))
+            self.best.set_data(scene.places, best)
         self.made.set_data(scene.places, frame.made)
-        self.best.set_data(scene.places, (scene.data / both).where(both > SEEN * scene.data.max(), float("nan")))
         self.judged.set_data(scene.places, frame.judged)
         begin = self.place(frame.z).numpy()
         self.arrows.set_offsets(np.stack([begin, np.zeros(len(begin))], 1))

@@ -152,7 +152,7 @@ class Reach:
     """Which images a translator takes besides those of its spec's size, and how far it looks.
 
     Arguments:
-        multiple: Of which height and width are multiples.
+        multiple: Of which height and width are multiples; other images are continued by reflection, at all sides alike.
         pixels: How far from an output pixel, in pixels of the input, what it depends on may lie; None for everywhere.
         zoom: Pixels of the output for each pixel of the input, along one side.
     """

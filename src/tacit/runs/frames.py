@@ -72,7 +72,8 @@ class Stage:
         words = "arrows from z to x = G(z)"
         if self.gaussian > 1:
             words += f", z along the direction in its {self.gaussian} dimensions that best orders x"
-        self.scene = Scene(self.places, density(x, self.places, self.bandwidth), words, ARROWS)
+        self.odds: bool = getattr(chain.method, "log_odds", True)
+        self.scene = Scene(self.places, density(x, self.places, self.bandwidth), words, ARROWS, self.odds)
 
     @torch.no_grad()
     def frame(self, step: int) -> Frame:
@@ -84,8 +85,15 @@ class Stage:
         direction = ordering(z[:, : self.gaussian], x)
         level, arrows = spread_along(direction, z[:ARROWS])
         logits = self.chain.discriminate(self.places[:, None].to(z))
-        return Frame(step, density(x.double().cpu(), self.places, self.bandwidth), logits.sigmoid().double().cpu(),
+        judged = logits.sigmoid() if self.odds else between_ends(logits)
+        return Frame(step, density(x.double().cpu(), self.places, self.bandwidth), judged.double().cpu(),
                      level.double().cpu(), self.chain.decode(arrows).flatten().double().cpu())
+
+
+def between_ends(scores: Tensor) -> Tensor:
+    """Returns scores, shape (M,), between 0 for the least and 1 for the greatest of them."""
+    least, most = scores.aminmax()
+    return (scores - least) / (most - least).clamp_min(torch.finfo(scores.dtype).tiny)
 
 
 def ordering(z: Tensor, x: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import interpolate
 
+from tacit.nets.translators import padded
 from tacit.protocol import Reach
 from tacit.runs.run import Run
 
@@ -41,12 +42,8 @@ def translated(run: Run, x: Tensor, *, to: Turn = None, pixels: int = PIXELS, mo
     """
     reach = reach_of(run)
     if (size := at_size(run, x.shape, most)) is not None:
-        return resized(run, x, size, reach, to)
-    if reach.pixels is None or x.shape[1] * x.shape[2] * reach.zoom**2 <= pixels:
-        return whole(run, x, reach, to)
-    margin = -(-reach.pixels // reach.multiple) * reach.multiple
-    side = int(math.sqrt(pixels)) // reach.zoom // reach.multiple * reach.multiple
-    return tiled(run, x, reach, to, max(side, 4 * margin + reach.multiple), margin)
+        return resized(run, x, size, reach, to, most)
+    return whole(run, x, reach, to, pixels)
 
 
 def at_size(run: Run, shape: torch.Size, most: int = WHOLE) -> tuple[int, int] | None:
@@ -73,22 +70,38 @@ def reach_of(run: Run) -> Reach:
     return reach if isinstance(reach, Reach) and run.parent is None else FIXED
 
 
-def resized(run: Run, x: Tensor, size: tuple[int, int], reach: Reach, to: Turn) -> Tensor:
+def resized(run: Run, x: Tensor, size: tuple[int, int], reach: Reach, to: Turn, most: int) -> Tensor:
     """Translates an image at another size, and brings the result to the image's own."""
     small = interpolate(x[None], size=size, mode="bicubic", antialias=True).clamp(0, 1)[0]
-    made = whole(run, small, reach, to)
+    made = whole(run, small, reach, to, most)
     zoom = made.shape[1] / size[0]
     back = [round(zoom * side) for side in x.shape[1:]]
     return interpolate(made[None], size=back, mode="bicubic", antialias=True).clamp(0, 1)[0]
 
 
-def whole(run: Run, x: Tensor, reach: Reach, to: Turn) -> Tensor:
-    """Translates an image at once, continued at its right and lower edge to what the net divides."""
+def whole(run: Run, x: Tensor, reach: Reach, to: Turn, pixels: int) -> Tensor:
+    """Translates an image in its own size, tile by tile where it is large and the net looks not far.
+
+    What is not a multiple of what the net takes is continued at all sides alike, as the nets do it by themselves, so
+    that an image lies among its continuation as it lay in training.
+    """
     height, width = x.shape[1:]
-    more = (0, -width % reach.multiple, 0, -height % reach.multiple)
-    mode = "reflect" if more[1] < width and more[3] < height else "replicate"
-    made: Tensor = run.chain.translate(pad(x[None], more, mode=mode).to(run.device), to=to).cpu()
-    return made[0, :, : reach.zoom * height, : reach.zoom * width]
+    if reach.multiple > 1:
+        x = padded(x[None], reach.multiple)[0]
+    if reach.pixels is None or x.shape[1] * x.shape[2] * reach.zoom**2 <= pixels:
+        made = at_once(run, x, to)
+    else:
+        margin = -(-reach.pixels // reach.multiple) * reach.multiple
+        side = int(math.sqrt(pixels)) // reach.zoom // reach.multiple * reach.multiple
+        made = tiled(run, x, reach, to, max(side, 4 * margin + reach.multiple), margin)
+    top, left = ((more - own) // 2 for more, own in zip(x.shape[1:], (height, width), strict=True))
+    return made.narrow(1, reach.zoom * top, reach.zoom * height).narrow(2, reach.zoom * left, reach.zoom * width)
+
+
+def at_once(run: Run, x: Tensor, to: Turn) -> Tensor:
+    """Returns what the net makes of an image, shape (C, H, W)."""
+    made: Tensor = run.chain.translate(x[None].to(run.device), to=to)
+    return made[0].cpu()
 
 
 def tiled(run: Run, x: Tensor, reach: Reach, to: Turn, side: int, margin: int) -> Tensor:
@@ -98,28 +111,28 @@ def tiled(run: Run, x: Tensor, reach: Reach, to: Turn, side: int, margin: int) -
 
     Arguments:
         run: The run.
-        x: The image, shape (C, H, W).
+        x: The image, shape (C, H, W), H and W multiples of what the net takes.
         reach: Of its translator.
         to: Which way.
-        side: Height and width of a tile.
+        side: Height and width of a tile, such multiples, too.
         margin: Of the input, in pixels, at least as far as the net looks, and less than half of a tile.
     """
     height, width = x.shape[1:]
+    dropped = margin * reach.zoom
     rows = []
     for top, bottom in spans(height, side, margin):
         parts = []
         for left, right in spans(width, side, margin):
-            made = whole(run, x[:, top:bottom, left:right], reach, to)
-            parts.append(inner(inner(made, 1, top, bottom, height, margin * reach.zoom), 2, left, right, width,
-                               margin * reach.zoom))
+            made = at_once(run, x[:, top:bottom, left:right], to)
+            parts.append(inner(inner(made, 1, top, bottom, height, dropped), 2, left, right, width, dropped))
         rows.append(torch.cat(parts, 2))
     return torch.cat(rows, 1)
 
 
-def inner(made: Tensor, dim: int, start: int, stop: int, length: int, margin: int) -> Tensor:
+def inner(made: Tensor, dim: int, start: int, stop: int, length: int, dropped: int) -> Tensor:
     """Returns a tile without its margins along one side, but for those that are the image's own edge."""
-    first = margin if start > 0 else 0
-    return made.narrow(dim, first, made.shape[dim] - first - (margin if stop < length else 0))
+    first = dropped if start > 0 else 0
+    return made.narrow(dim, first, made.shape[dim] - first - (dropped if stop < length else 0))
 
 
 def spans(length: int, side: int, margin: int) -> Iterator[tuple[int, int]]:

@@ -49,6 +49,7 @@ class GAN(Method):
 
     accepts: ClassVar[tuple[Kind, ...]] = ("image", "map", "vector", "table")
     adapts = True  # whether ADA may be turned on
+    log_odds: ClassVar[bool] = True  # whether D's output is the log odds of being data, and not a score alone
     may_need = frozenset({"label"})
 
     def __init__(
@@ -136,7 +137,7 @@ class GAN(Method):
         return self.decode(torch.cat([temperature * noise, kind], dim=1))
 
     def discriminate(self, x: Tensor) -> Tensor:
-        """Returns the logit of D(x), the log odds of being data, shape (N,)."""
+        """Returns D's output before any squashing, shape (N,): the log odds of being data, where `log_odds` says so."""
         return self.noise.pick(self.discriminator(x))
 
     def layers(self) -> list[str]:

@@ -49,6 +49,7 @@ class R3GAN(GAN):
     """
 
     differentiates = True
+    log_odds = False
 
     def __init__(
         self,
