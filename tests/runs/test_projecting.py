@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import tacit
+from tacit.catalog import method_class
 from tacit.errors import CapabilityError
 from tacit.runs.latents import draw
-from tacit.runs.projecting import blocks, project, rounds
+from tacit.runs.projecting import project, rounds
 from tacit.runs.run import Run
 
 
@@ -78,14 +79,36 @@ def test_a_class_is_found_with_its_style(tmp_path: Any) -> None:
     assert float(found.error.mean()) < 0.2 * float(found.drawn.mean())
 
 
-def test_codes_are_told_by_their_draws() -> None:
-    generator = torch.Generator().manual_seed(0)
-    three = torch.nn.functional.one_hot(torch.randint(3, (200,), generator=generator), 3)
-    five = torch.nn.functional.one_hot(torch.randint(5, (200,), generator=generator), 5)
-    coins = torch.randint(2, (200, 2), generator=generator)
-    assert blocks(torch.cat([three, five], 1).float()) == [3, 5]
-    assert blocks(coins.float()) == [1, 1]
-    assert blocks(torch.randn(9, 4, generator=generator)) == [] == blocks(torch.zeros(5, 0))
+@pytest.mark.parametrize("name, options", [
+    ("gan", {"conditional": True}), ("infogan", {}), ("infogan", {"categories": 0}), ("m2", {}),
+    ("gumbel-vae", {"variables": 3, "categories": 4}), ("gumbel-vae", {"variables": 3, "categories": 2}),
+])
+def test_codes_are_what_their_method_says(name: str, options: dict[str, Any], digits_data: Any) -> None:
+    method: Any = method_class(name)(digits_data.spec, **options)
+    z = method.prior(300)
+    uniform = getattr(method, "uniform", 0)
+    widths = [method.gaussian, *method.one_hot, uniform]
+    assert sum(widths) == z.shape[1] and len(widths) > 2 or uniform
+    _, *codes, last = z.split(widths, 1)
+    assert all(((code == 0) | (code == 1)).all() for code in codes)
+    assert all((code.sum(1) == 1).all() for code in codes if code.shape[1] > 1)
+    assert not uniform or last.amin() < -0.9 and last.amax() > 0.9 and last.abs().amax() <= 1
+
+
+@pytest.mark.parametrize("name, options, widths", [
+    ("infogan", {"latent": 3, "categories": 4, "continuous": 2}, [4]),
+    ("infogan", {"latent": 3, "categories": 0, "continuous": 2}, []),
+    ("gan", {"latent": 3, "conditional": True}, [11]),
+])
+def test_what_is_found_lies_where_noise_may(
+    name: str, options: dict[str, Any], widths: list[int], tmp_path: Any, digits_data: Any
+) -> None:
+    run = tacit.fit(name, digits_data, net="mlp", width=16, steps=20, out=tmp_path / name, **options)
+    found = project(run, digits_data.take(torch.arange(6)), steps=60, draws=8)
+    _, *codes, last = found.z.split([3, *widths, found.z.shape[1] - 3 - sum(widths)], 1)
+    for code in codes:
+        assert ((code == 0) | (code == 1)).all() and code.sum(1).eq(1).all()
+    assert (last.abs() <= 1).all() and (found.error <= found.drawn + 1e-6).all()
 
 
 def test_features_of_another_run_are_heeded(tmp_path: Any, linear: Run) -> None:

@@ -104,9 +104,9 @@ class PatchCritic(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Flatten(), *head)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns logits, shape (N,), of patches, shape (N, C, H, W)."""
+        """Returns logits in full precision, shape (N,), of patches, shape (N, C, H, W)."""
         logits: Tensor = self.layers(x)
-        return logits.squeeze(1)
+        return logits.float().squeeze(1)
 
 
 def scale_of(spec: Spec) -> int:

@@ -204,9 +204,9 @@ class PatchGAN(nn.Module):
         self.layers = nn.Sequential(*blocks, conv(widths[-1], 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns logits, shape (N, 1, h, w); 30 x 30 of 256 x 256 with three layers."""
+        """Returns logits in full precision, shape (N, 1, h, w); 30 x 30 of 256 x 256 with three layers."""
         result: Tensor = self.layers(x)
-        return result
+        return result.float()
 
 
 def patch(layers: int) -> int:

@@ -215,7 +215,7 @@ class Embeds(Protocol):
 
 @runtime_checkable
 class Illustrates(Protocol):
-    """Has a picture of its own."""
+    """Has a picture of its own; a line for each may stand in an attribute ``captions``, by the same names."""
 
     def figures(self) -> dict[str, Any]:
         """Returns arrays for a picture, by name."""
@@ -226,8 +226,10 @@ class Illustrates(Protocol):
 class Prior(Protocol):
     """Draws the latents of new samples: ``decode(prior(n))`` are samples, up to the noise of an observation.
 
-    ``gaussian`` is the number of leading dimensions that are independent standard normal draws; what follows are codes
-    of other kinds, as the one-hot vector of a class.
+    ``gaussian`` is the number of leading dimensions that are independent standard normal draws. A method whose latents
+    hold more says so by two further attributes: ``one_hot``, the widths of the one-hot codes that follow, as of a
+    class, where a single 0 or 1 is 1 wide; and ``uniform``, the number of dimensions behind these that are uniform in
+    [-1, 1].
     """
 
     gaussian: int

@@ -247,8 +247,8 @@ def check_early(name: str, kind: type[Method], training: TrainOptions, reading: 
             raise OptionError(f"--compile is for losses without gradients in them, and {name} penalises some; leave it "
                               "out")
         if training.adaptive and not kind.adapts:
-            raise OptionError(f"--augment ada is for methods whose discriminator tells data by the sign of its logits; "
-                              f"{name} has none: 'tacit methods --can discriminate' lists some")
+            raise OptionError("--augment ada is for methods whose discriminator tells data by the sign of its logits, "
+                              f"as gan, dcgan, r3gan and infogan; {name} has none")
 
 
 def check_spec(method: Method, data: Data) -> None:

@@ -27,6 +27,7 @@ __all__ = [
 Way = Literal["spherical", "linear"]
 
 BLOCK = 32  # latents that are drawn at a time, so that a sample's number does not depend on how many are drawn
+MOST = 100_000  # samples that may be named by their numbers
 STEPS = 9  # samples of a walk, its ends among them
 FOUND = 2_000  # training samples whose mean latent stands for a name
 NEAR, NEIGHBOURS = 0.25, 8  # reach of the noise about a result, and how many samples show it (Radford et al.)
@@ -57,7 +58,7 @@ def draw(
     Arguments:
         run: A run that draws latents and decodes them.
         n: How many.
-        label: The class of all of them, where the run's samples have one.
+        label: The class or category of all of them, where the run's samples have one.
         truncation: Greatest absolute value of a Gaussian dimension; values beyond are drawn anew.
         seed: Of all their randomness.
 
@@ -71,7 +72,8 @@ def draw(
     gaussian = gaussian_dimensions(run)
     at_least(1, n=n)
     at_least(0, seed=seed)
-    if label is not None and "label" not in inspect.signature(run.method.sample).parameters:  # type: ignore[arg-type]
+    known = inspect.signature(run.method.sample).parameters  # type: ignore[arg-type]
+    if label is not None and not {"label", "category"} & set(known):
         raise OptionError(f"{run.method_name} draws no latents of one class; leave out the label")
     if truncation is not None and not truncation > 0:
         raise OptionError(f"--truncation is {truncation:g}; it must be above 0")
@@ -186,7 +188,7 @@ def reckon(run: Run, text: str, *, truncation: float | None = None, seed: int = 
 
     Arguments:
         run: A run that draws latents and decodes them.
-        text: For instance ``3,17,22 - 5,6 + 9``, see `parse`. Numbers are those of the samples of this seed. A name is
+        text: For instance ``3,17,22 - 5,6 + 9``, see `parse`. Numbers are those of `draw` with this seed. A name is
             a class, or ``column=value`` of the run's own data, and stands for the mean latent of such training samples.
         truncation: As `draw` takes it.
         seed: Of the samples that are numbered, and of the noise about the result.
@@ -200,6 +202,9 @@ def reckon(run: Run, text: str, *, truncation: float | None = None, seed: int = 
     """
     gaussian, terms = gaussian_dimensions(run), parse(text)
     numbers = [item.number for term in terms for item in term.items if item.number is not None]
+    if max(numbers, default=0) >= MOST:
+        raise OptionError(f"--arithmetic {text!r}: there is no sample {max(numbers)}; they are numbered from 0 to "
+                          f"{MOST - 1}")
     z = draw(run, 1 + max(numbers, default=0), truncation=truncation, seed=seed)
     picked = tuple(z[[i.number for i in term.items if i.number is not None]] for term in terms)
     means = torch.stack([

@@ -211,7 +211,7 @@ def draw_figures(run: Run, data: Data, folder: Path, seed: int) -> Iterator[Path
         if images.dim() == 5:
             yield plots.exemplars([(f"{i}", row) for i, row in enumerate(images)], folder / f"{name}.png",
                                   title=f"{name.replace('-', ' ').capitalize()} of {run.title}",
-                                  subtitle="In a column only what the row stands for differs, in a row the rest.",
+                                  subtitle=getattr(run.method, "captions", {}).get(name, ""),
                                   left=90)
             continue
         least, most = images.amin((1, 2, 3), keepdim=True), images.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ from tacit.protocol import Spec
 from tacit.runs.latents import draw, gaussian_dimensions
 from tacit.runs.run import Run
 
-__all__ = ["DRAWS", "STEPS", "Projection", "blocks", "project", "rounds"]
+__all__ = ["DRAWS", "STEPS", "Projection", "project", "rounds"]
 
 STEPS, DRAWS, LR = 300, 512, 0.1
 BATCH, VALUES = 64, 2**22  # targets that are projected at a time, and values of samples that are decoded at a time
@@ -72,8 +72,9 @@ def project(
 
     Each begins with the best of some draws from the prior, and goes down by Adam, its learning rate falling from 0.1
     to 0 as half a cosine; of all that was passed the best is kept. The Gaussian dimensions stay within a ball of radius
-    sqrt(d) + 3, in which nearly all draws lie. One-hot codes are relaxed by a softmax during the first half of the
-    steps, then hardened and held, unless what was drawn is better. Targets do not touch one another.
+    sqrt(d) + 3, in which nearly all draws lie, and uniform ones between -1 and 1. One-hot codes are relaxed by a
+    softmax during the first half of the steps, then hardened and held, unless what was drawn is better. Targets do not
+    touch one another.
 
     Arguments:
         run: A run that draws latents and decodes them, with gradients.
@@ -99,32 +100,10 @@ def project(
     if features is not None:
         features.chain.check("Encodes", features.method_name)
     z = draw(run, draws, seed=seed).to(run.device)
-    search = Search(run, features, z, gaussian, blocks(z[:, gaussian:]), steps, advance)
+    one_hot, uniform = getattr(run.method, "one_hot", ()), getattr(run.method, "uniform", 0)
+    search = Search(run, features, z, gaussian, one_hot, uniform, steps, advance)
     parts = [search(data.batch(i, device=run.device).x) for i in torch.arange(len(data)).split(together(run))]
     return Projection(*(torch.cat(column) for column in zip(*parts, strict=True)))
-
-
-def blocks(codes: Tensor) -> list[int]:
-    """Returns the widths of the one-hot codes in drawn latents, which follow one another; 0s and 1s alone are 1 wide.
-
-    Arguments:
-        codes: Draws, shape (n, d).
-
-    Returns:
-        The widths; nothing where the draws hold other values than 0 and 1.
-
-    Example:
-        >>> blocks(torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0]]))
-        [2, 1, 1]
-    """
-    if not ((codes == 0) | (codes == 1)).all():
-        return []
-    widths, start = [], 0
-    while start < codes.shape[1]:
-        whole = (codes[:, start:].cumsum(1) == 1).all(0).nonzero()  # up to where each draw holds exactly one 1
-        widths.append(int(whole[0]) + 1 if len(whole) else 1)
-        start += widths[-1]
-    return widths
 
 
 @dataclass(frozen=True)
@@ -136,7 +115,8 @@ class Search:
         features: The run in whose features distances are taken, too; or None.
         drawn: Draws from the prior, shape (n, d).
         gaussian: Number of leading Gaussian dimensions.
-        widths: Of the one-hot codes behind them; nothing where what is behind them is continuous.
+        widths: Of the one-hot codes behind them.
+        uniform: Number of the last dimensions, which are uniform in [-1, 1].
         steps: Of descent.
         advance: Called with 1 after each step.
     """
@@ -145,7 +125,8 @@ class Search:
     features: Run | None
     drawn: Tensor
     gaussian: int
-    widths: list[int]
+    widths: Sequence[int]
+    uniform: int
     steps: int
     advance: Callable[[int], None]
 
@@ -210,13 +191,15 @@ class Search:
         """Returns the latents that are meant, (N, d), with codes one-hot, or soft."""
         if not self.widths:
             return u
-        free, *codes = u.split([self.gaussian, *self.widths], 1)
+        rest = u.shape[1] - self.gaussian - sum(self.widths)
+        free, *codes, last = u.split([self.gaussian, *self.widths, rest], 1)
         turn = relaxed if soft else hard
-        return torch.cat([free, *map(turn, codes)], 1)
+        return torch.cat([free, *map(turn, codes), last], 1)
 
     @torch.no_grad()
     def hold(self, u: Tensor) -> None:
-        """Brings Gaussian dimensions back to the ball."""
+        """Brings Gaussian dimensions back to the ball, and uniform ones to where they are drawn."""
+        u[:, u.shape[1] - self.uniform :].clamp_(-1, 1)
         free = u[:, : self.gaussian]
         free *= ((math.sqrt(self.gaussian) + SLACK) / free.norm(dim=1, keepdim=True).clamp_min(TINY)).clamp_max(1)
 

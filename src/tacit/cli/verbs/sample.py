@@ -105,9 +105,11 @@ def drawn(asked: Run, n: int, call: Call, extra: Mapping[str, Any]) -> Tensor:
     """Returns the latents of samples, shape (n, d)."""
     from tacit.runs.latents import draw
 
-    for name in extra.keys() - {"label"}:
-        raise OptionError(f"--{name} is not known to latents; leave it out, or take --truncation")
-    return draw(asked, n, label=extra.get("label"), truncation=call["truncation"], seed=call["seed"])
+    for name in extra.keys() - {"label", "category"}:
+        mend = ", or take --truncation" if name == "temperature" and call["truncation"] is None else ""
+        raise OptionError(f"--{name} is not known to latents; leave it out{mend}")
+    label = extra.get("label", extra.get("category"))
+    return draw(asked, n, label=label, truncation=call["truncation"], seed=call["seed"])
 
 
 def walked(asked: Run, call: Call, extra: Mapping[str, Any], say: Say) -> list[Path]:

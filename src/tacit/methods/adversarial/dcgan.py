@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import nn
 
-from tacit.errors import DataError
+from tacit.errors import DataError, at_least
 from tacit.methods.adversarial.gan import GAN
 from tacit.nets.conv import ConvDecoder, ConvEncoder, initialise
 from tacit.nets.judges import SignedJudge
@@ -41,6 +41,7 @@ class DCGAN(GAN):
 
     def __init__(self, spec: Spec, *, latent: int = 100, width: int = 32, conditional: bool = False) -> None:
         self.check_kind(spec)
+        at_least(1, width=width)
         if min(spec.shape[1:]) < 8:
             raise DataError(f"DCGAN takes images of 8 x 8 and larger; the data are {spec}; --size 8 enlarges them")
         noise = Noise.of(latent, spec.classes, conditional=conditional)

@@ -68,6 +68,7 @@ class GAN(Method):
         super().__init__(spec)
         self.gaussian, self.saturating = latent, saturating
         self.noise = Noise.of(latent, spec.classes, conditional=conditional)
+        self.one_hot: tuple[int, ...] = (self.noise.outputs,) if conditional else ()
         self.needs = self.may_need if conditional else frozenset()
         made = generator or decoder(spec, self.noise.size, width=width, depth=depth, net=net, activation=nn.ReLU)
         self.generator = nn.Sequential(made, self.ending())

@@ -77,6 +77,7 @@ class InfoGAN(GAN):
         super().__init__(spec, latent=latent, generator=generator,
                          discriminator=Reader(trunk, FEATURES, categories + continuous))
         self.categories, self.continuous = categories, continuous
+        self.one_hot, self.uniform = (categories,) if categories else (), continuous
         self.information, self.smooth = information, smooth
         if not categories:
             self.without |= {"Clusters"}
@@ -133,6 +134,9 @@ class InfoGAN(GAN):
 
     def prior(self, n: int, *, label: Any = None, generator: Generator | None = None) -> Tensor:
         """Returns noise, a one-hot category, `label` where it is given, and continuous codes, shape (n, d)."""
+        if isinstance(label, int) and not 0 <= label < self.categories:
+            known = f"they are 0 to {self.categories - 1}" if self.categories else "its code has continuous parts only"
+            raise OptionError(f"there is no category {label}; {known}")
         noise = self.noise.draw(n, None, generator)
         u = uniform(n, 1 + self.continuous, device=noise.device, generator=generator)
         category = (u[:, 0] * self.categories).long() if label is None else torch.as_tensor(label).expand(n)
@@ -150,9 +154,6 @@ class InfoGAN(GAN):
             temperature: Spread of the noise: below 1 safer, above 1 wilder.
             generator: The source of all randomness.
         """
-        if category is not None and not 0 <= category < self.categories:
-            known = f"they are 0 to {self.categories - 1}" if self.categories else "its code has continuous parts only"
-            raise OptionError(f"there is no category {category}; {known}")
         return super().sample(n, label=category, temperature=temperature, generator=generator)
 
     def encode(self, x: Tensor, *, layer: str | None = None) -> Tensor:
@@ -170,6 +171,14 @@ class InfoGAN(GAN):
     def assign(self, x: Tensor) -> Tensor:
         """Returns the category that Q finds likeliest, int64 (N,)."""
         return self.parts(self.read(x)[1])[0].argmax(1)
+
+    @property
+    def captions(self) -> dict[str, str]:
+        """What stands below the titles of the figures."""
+        rows = "; a row for each category" if self.categories else ""
+        walk = f"From {-REACH:g} at the left to {REACH:g}, of which training saw -1 to 1, and all else the same{rows}."
+        return {"categories": "A row for each category, and the same noise down each column.",
+                **{f"code-{i + 1}": walk for i in range(self.continuous)}}
 
     @torch.no_grad()
     def figures(self) -> dict[str, Tensor]:

@@ -114,7 +114,7 @@ class Pix2Pix(Method):
     def judge(self, x: Tensor, y: Tensor) -> Tensor:
         """Returns a logit for each patch, the log odds that y is the partner of x, shape (N, 1, h, w)."""
         logits: Tensor = self.discriminator(torch.cat([x, y], dim=1))
-        return logits.float()
+        return logits
 
     def recipe(self) -> Recipe:
         """Returns section 3.3's, with batches of 16 for 1, which learn more per minute from small images."""

@@ -62,7 +62,7 @@ class R3GAN(GAN):
         blocks: int = 1,
         conditional: bool = False,
     ) -> None:
-        at_least(1, blocks=blocks)
+        at_least(1, blocks=blocks, width=1 if width is None else width)
         if gamma < 0:
             raise OptionError(f"--gamma is {gamma}; expected 0 or more")
         self.check_kind(spec)
@@ -108,7 +108,8 @@ def nets(spec: Spec, noise: Noise, net: str, width: int | None, blocks: int) -> 
         leaky = partial(nn.LeakyReLU, 0.2)
         return (decoder(spec, ends[0], width=width, net="mlp", activation=leaky),
                 encoder(spec, ends[1], width=width, net="mlp", activation=leaky))
-    kind_of_net(spec, "conv")  # refuses what has no grid
+    if len(spec.shape) != 3:
+        raise OptionError(f"--net {net} takes images and maps; the data are {spec}; take --net mlp")
     if min(spec.shape[1:]) < 8:
         raise DataError(f"R3GAN takes images of 8 x 8 and larger; the data are {spec}; --size 8 enlarges them")
     if net == "residual":

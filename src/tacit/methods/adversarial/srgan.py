@@ -91,6 +91,7 @@ class SRGAN(SRResNet):
         """Yields the generator's squared error at first, then both turns of the game; real and made images apart."""
         small, large = self.crops(batch)
         if self.clock.step == 0:
+            self.begun.fill_(False)  # it may have come with another run's weights
             self.try_features(large)
         if self.clock.progress < self.pretrain and not self.begun:
             error = mse_loss(self.enlarge(small), large)

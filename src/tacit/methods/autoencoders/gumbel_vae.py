@@ -85,6 +85,7 @@ class GumbelVAE(Method):
         self.variables, self.categories, self.estimator = variables, categories, estimator
         self.tau, self.tau_rate, self.tau_floor = tau, tau_rate, tau_floor
         self.written = 1 if categories == 2 else categories  # values of each variable in a code
+        self.one_hot = (self.written,) * variables
         self.observation = observation(spec, likelihood, sigma)
         self.discrete, self.binary = self.observation.discrete, self.observation.binary
         code, shape = variables * self.written, self.observation.shape

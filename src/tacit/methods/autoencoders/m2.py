@@ -76,7 +76,7 @@ class M2(Method):
         at_least(1, latent=latent, depth=depth)
         at_least(0, warmup_steps=warmup_steps, label_weight=label_weight or 0)
         self.latent, self.counted, self.classes = latent, prior == "labels", len(spec.classes)
-        self.gaussian = latent
+        self.gaussian, self.one_hot = latent, (len(spec.classes),)
         self.label_weight = label_weight if label_weight is not None else 10.0 if spec.kind == "image" else 1.0
         self.warmup_steps = warmup_steps
         self.observation = observation(spec, likelihood, sigma)
