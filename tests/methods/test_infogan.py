@@ -96,3 +96,20 @@ def test_bad_input() -> None:
         InfoGAN(PLANE, categories=0, continuous=0)
     with pytest.raises(OptionError, match="they are 0 to 9"):
         InfoGAN(PLANE, width=8).sample(2, category=10)
+
+
+def test_under_ada_all_that_is_judged_and_read_is_augmented() -> None:
+    class Shifted(nn.Module):
+        on, p = True, torch.tensor(0.5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + 100
+
+        def stats(self, real: Tensor) -> dict[str, Tensor]:
+            return {}
+
+    gan, seen = InfoGAN(Spec("vector", (2,)), latent=2, width=8), []
+    gan.ada = Shifted()  # type: ignore[assignment]
+    gan.discriminator.get_submodule("trunk").register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    assert [loss.player for loss in gan.losses(Batch(torch.randn(5, 2)))] == ["discriminator", "generator"]
+    assert len(seen) == 3 and all((x > 50).all() for x in seen)  # data, samples, and samples at the generator's turn

@@ -35,6 +35,16 @@ def test_both_turns_by_hand() -> None:
     torch.testing.assert_close(discriminator.terms["slope"], torch.tensor(50.0))
 
 
+def test_each_sample_is_judged_by_its_class() -> None:
+    gan = R3GAN(Spec("vector", (1,), classes=("a", "b")), latent=1, conditional=True, width=4)
+    gan.discriminator = nn.Linear(1, 3, bias=False)  # a slope for each class, and one for none
+    gan.discriminator.weight.data = torch.tensor([[1.0], [3.0], [-2.0]])
+    x, fake, label = torch.tensor([[1.0], [2.0], [5.0]]), torch.tensor([[4.0], [0.5], [1.0]]), torch.tensor([0, 1, -1])
+    real, made, slopes = gan.judged(x, fake, label)
+    assert real.tolist() == [1.0, 6.0, -10.0] and made.tolist() == [4.0, 1.5, -2.0]
+    assert slopes.tolist() == [2.0, 18.0, 8.0]  # R1 and R2
+
+
 def test_slopes_are_over_images_between_minus_1_and_1() -> None:
     gan = R3GAN(IMAGE, latent=4, width=4)
 

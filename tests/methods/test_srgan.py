@@ -102,6 +102,15 @@ def test_features_take_crops_of_large_images(vgg):
     assert method.crops(b)[1].shape == (4, 3, 20, 20)
 
 
+def test_once_begun_the_game_goes_on_and_a_new_run_begins_anew():
+    method, b = at(SRGAN(spec(), **LITTLE, pretrain=0.5), 0.6), batch()
+    game = list(method.losses(b))
+    game[0].after(game[0].stats)
+    assert len(list(at(method, 0.2, step=7).losses(b))) == 2  # resumed with a longer budget
+    assert len(list(at(method, 0.0, step=0).losses(b))) == 1  # a new run from these weights
+    assert len(list(at(method, 0.2, step=7).losses(b))) == 1
+
+
 def test_features_that_will_not_do_are_told_at_the_first_step(vgg):
     class Flat(nn.Module):
         """Takes 16 x 16 only."""

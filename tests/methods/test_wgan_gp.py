@@ -16,7 +16,7 @@ LINE = Spec("vector", (2,))
 
 
 def test_the_critics_loss_is_that_of_algorithm_1() -> None:
-    gan, x = WGANGP(LINE, latent=2, width=8), torch.randn(6, 2)
+    gan, x = WGANGP(LINE, latent=2, width=8, penalty=10.0), torch.randn(6, 2)
     gan.discriminator, gan.generator = nn.Linear(2, 1), nn.Identity()
     gan.discriminator.weight.data = torch.tensor([[3.0, 4.0]])  # of slope 5 everywhere
     torch.manual_seed(1)
@@ -62,8 +62,24 @@ def test_the_critic_measures_how_far_samples_are() -> None:
     assert float(loss.terms["wasserstein"]) == pytest.approx(3 * (1 + 3 / 20), rel=0.05)
 
 
+def test_the_penalty_goes_by_what_the_data_are() -> None:
+    weights = [WGANGP(s, width=4).penalty for s in (LINE, Spec("image", (1, 8, 8), (0.0, 1.0)))]
+    assert weights == [0.1, 10.0] and WGANGP(LINE, penalty=2.0).penalty == 2
+
+
 def test_options_out_of_range() -> None:
     with pytest.raises(OptionError, match="critic"):
         WGANGP(LINE, critic=0)
     with pytest.raises(OptionError, match="--penalty"):
         WGANGP(LINE, penalty=-math.pi)
+
+
+def test_each_sample_is_judged_by_its_class_and_so_is_what_lies_between() -> None:
+    gan = WGANGP(Spec("vector", (1,), classes=("a", "b")), latent=1, conditional=True, penalty=1.0, width=4)
+    gan.discriminator = nn.Linear(1, 3, bias=False)  # a slope for each class, and one for none
+    gan.discriminator.weight.data = torch.tensor([[1.0], [3.0], [-2.0]])
+    x, fake, label = torch.tensor([[1.0], [2.0], [5.0]]), torch.tensor([[4.0], [0.5], [1.0]]), torch.tensor([0, 1, -1])
+    value, terms = gan.critical(x, fake, label)
+    slope, distance = (0 + 4 + 1) / 3, (1 * (1 - 4) + 3 * (2 - 0.5) - 2 * (5 - 1)) / 3
+    assert float(terms["slope"]) == pytest.approx(slope) and float(terms["wasserstein"]) == pytest.approx(distance)
+    assert value.item() == pytest.approx(slope - distance)
