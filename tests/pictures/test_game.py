@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,15 @@ def test_it_is_not_drawn_where_neither_density_is() -> None:
     nowhere = Frame(3, torch.zeros(201, dtype=torch.float64), torch.zeros(201), *[torch.zeros(9)] * 2)
     best = np.asarray(board(nowhere).best.get_ydata(), dtype=float)
     assert np.isnan(best[[0, -1]]).all() and best[100] == 1
+
+
+def test_a_critic_is_compared_with_no_best_one() -> None:
+    figure = Figure(figsize=(10, 7))
+    drawn = Board(figure, replace(scene(), odds=False), "a game")
+    drawn.show(frame(3, 1.0))
+    assert not len(drawn.best.get_xdata()) and len(drawn.judged.get_xdata()) == 201
+    words, others = ([t.get_text() for t in f.legends[0].get_texts()] for f in (figure, board(frame(3, 1)).figure))
+    assert words == ["data", "generator", "D(x)"] and others == [*words, "best D = data / (data + generator)"]
 
 
 def test_arrows_go_from_z_to_x() -> None:

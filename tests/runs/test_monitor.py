@@ -99,6 +99,15 @@ def test_a_frame_is_what_the_game_is() -> None:
     assert (frame.made - normal.log_prob(stage.places).exp()).abs().max() < 0.06
 
 
+def test_the_score_of_a_critic_is_shown_from_its_least_to_its_greatest() -> None:
+    method = Line(torch.tensor([0.5]))
+    method.log_odds = False  # type: ignore[assignment]
+    stage = Stage(Chain(method).eval(), numbers())
+    assert not stage.scene.odds
+    ends = torch.linspace(0, 1, len(stage.places), dtype=torch.float64)  # of a straight line
+    assert torch.allclose(stage.frame(3).judged, ends, atol=1e-5)
+
+
 def test_the_direction_that_orders_best_is_found() -> None:
     weight = torch.tensor([0.6, 0.0, -0.8])
     z = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0))
