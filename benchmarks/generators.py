@@ -8,6 +8,7 @@ beside does not count; what was measured stays in its folder, and a run that is 
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -66,13 +67,13 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--made", type=int, default=1_000)
-    parser.add_argument("more", nargs="*", help="options of tacit fit, behind --")
+    parser.add_argument("--more", default="", help="options of tacit fit, as --more='--net mlp'")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     for seed in map(int, asked.seeds.split(",")):
         for method in asked.methods.split(","):
             folder = asked.out / f"{method}-{seed}"
-            fitted(asked.source, method, folder, asked.minutes, seed, ["--threads", "1", *asked.more])
+            fitted(asked.source, method, folder, asked.minutes, seed, ["--threads", "1", *shlex.split(asked.more)])
             values = measured(folder, ("random", asked.judge), asked.made)
             row = {"method": method, "seed": seed, "samples/s": round(speed(folder), 1),
                    **{" ".join(key).strip(): value for key, value in values.items()}}
