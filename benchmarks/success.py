@@ -1,9 +1,9 @@
 """How often training succeeds, over seeds and learning rates: GANs, and a VAE for contrast.
 
-``python -m benchmarks.success [--steps 600]`` trains each method on the built-in digits for every seed and every
+``python -m benchmarks.success [--steps 1000]`` trains each method on the built-in digits for every seed and every
 multiple of its usual learning rate. It succeeds if precision and recall of 500 samples against 500 digits, in pixels,
-are both at least half of what 500 other digits have; what that leaves out, and how good samples are, `tacit evaluate`
-says.
+are both at least a quarter of what 500 other digits have: neither noise nor a few kinds only. How good samples are,
+`tacit evaluate` says.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from tacit.functional.sets import precision_recall
 METHODS = ("gan", "dcgan", "r3gan", "vae")
 RATES = (0.1, 0.5, 2.0, 10.0)  # multiples of a method's own learning rate
 COMPARED, NEIGHBOURS = 500, 3
+SHARE = 0.25  # of what real digits have
 
 
 def worth(x: torch.Tensor, real: torch.Tensor) -> tuple[float, float]:
@@ -50,7 +51,7 @@ def run(methods: Sequence[str], seeds: int, steps: int) -> None:
         counts = []
         for rate in RATES:
             found = [trial(data, method, rate, seed, steps) for seed in range(seeds)]
-            good = sum(p >= ideal[0] / 2 and r >= ideal[1] / 2 for p, r in found)
+            good = sum(p >= SHARE * ideal[0] and r >= SHARE * ideal[1] for p, r in found)
             counts.append(f"{good}/{seeds}")
             listed = ", ".join(f"{p:.2f}/{r:.2f}" for p, r in found)
             print(f"{method}, rate x {rate:g}: {counts[-1]} (precision/recall {listed})", flush=True)
@@ -62,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1_000)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     run(asked.methods.split(","), asked.seeds, asked.steps)
