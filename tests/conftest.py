@@ -2,17 +2,22 @@
 
 import os
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: threads that spin starve the other workers
+
 import numpy as np
 import pytest
 import torch
 
 import tacit
 
+CORES = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+THREADS = max(1, CORES // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
-@pytest.fixture(autouse=True, scope="session")
+
+@pytest.fixture(autouse=True)
 def two_threads():
-    cores = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
-    torch.set_num_threads(max(1, cores // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+    """Anew for each test: one that asks for threads leaves their number behind."""
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(autouse=True)
