@@ -15,7 +15,7 @@ THREADS = max(1, CORES // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(autouse=True)
-def two_threads():
+def own_threads():
     """Anew for each test: one that asks for threads leaves their number behind."""
     torch.set_num_threads(THREADS)
 

@@ -75,4 +75,5 @@ def test_two_interruptions_keep_everything_and_it_goes_on(points):
     assert "--resume" in err and "Traceback" not in err
     states = [m["state"] for m in json.loads(Path("runs/study-points/study.json").read_text())["members"]]
     assert states[:2] == ["done", "interrupted"] and len(states) == 3
+    assert states[2] in ("waiting", "interrupted")  # it may have begun between the two
     assert Path("runs/study-points/report.html").is_file()

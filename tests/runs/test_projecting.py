@@ -88,7 +88,7 @@ def test_codes_are_what_their_method_says(name: str, options: dict[str, Any], di
     z = method.prior(300)
     uniform = getattr(method, "uniform", 0)
     widths = [method.gaussian, *method.one_hot, uniform]
-    assert sum(widths) == z.shape[1] and len(widths) > 2 or uniform
+    assert sum(widths) == z.shape[1] and (method.one_hot or uniform)
     _, *codes, last = z.split(widths, 1)
     assert all(((code == 0) | (code == 1)).all() for code in codes)
     assert all((code.sum(1) == 1).all() for code in codes if code.shape[1] > 1)

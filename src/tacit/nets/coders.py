@@ -13,7 +13,7 @@ from tacit.nets.conv import SMALLEST, ConvDecoder, ConvEncoder
 from tacit.nets.mlp import MLP
 from tacit.protocol import Spec
 
-__all__ = ["Net", "decoder", "encoder", "kind_of_net"]
+__all__ = ["Net", "check_grid", "decoder", "encoder", "kind_of_net"]
 
 Net = Literal["auto", "mlp", "conv", "resnet"]
 
@@ -29,11 +29,17 @@ def kind_of_net(spec: Spec, net: Net = "auto") -> Literal["mlp", "conv", "resnet
         OptionError: If convolutions are asked for where there is no grid.
     """
     grid = len(spec.shape) == 3
-    if net in ("conv", "resnet") and not grid:
-        raise OptionError(f"--net {net} takes images and maps; the data are {spec}; take --net mlp")
+    if net in ("conv", "resnet"):
+        check_grid(spec, net)
     if net != "auto":
         return net
     return "conv" if spec.kind == "image" or (grid and min(spec.shape[1:]) >= SMALLEST) else "mlp"
+
+
+def check_grid(spec: Spec, net: str) -> None:
+    """Raises `OptionError` if the data have no grid, which a net of this name takes."""
+    if len(spec.shape) != 3:
+        raise OptionError(f"--net {net} takes images and maps; the data are {spec}; take --net mlp")
 
 
 def checked(width: int | None, depth: int) -> None:

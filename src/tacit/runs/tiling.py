@@ -42,7 +42,7 @@ def translated(run: Run, x: Tensor, *, to: Turn = None, pixels: int = PIXELS, mo
     """
     reach = reach_of(run)
     if (size := at_size(run, x.shape, most)) is not None:
-        return resized(run, x, size, reach, to, most)
+        return resized(run, x, size, reach, to)
     return whole(run, x, reach, to, pixels)
 
 
@@ -70,16 +70,16 @@ def reach_of(run: Run) -> Reach:
     return reach if isinstance(reach, Reach) and run.parent is None else FIXED
 
 
-def resized(run: Run, x: Tensor, size: tuple[int, int], reach: Reach, to: Turn, most: int) -> Tensor:
+def resized(run: Run, x: Tensor, size: tuple[int, int], reach: Reach, to: Turn) -> Tensor:
     """Translates an image at another size, and brings the result to the image's own."""
     small = interpolate(x[None], size=size, mode="bicubic", antialias=True).clamp(0, 1)[0]
-    made = whole(run, small, reach, to, most)
+    made = whole(run, small, reach, to)
     zoom = made.shape[1] / size[0]
     back = [round(zoom * side) for side in x.shape[1:]]
     return interpolate(made[None], size=back, mode="bicubic", antialias=True).clamp(0, 1)[0]
 
 
-def whole(run: Run, x: Tensor, reach: Reach, to: Turn, pixels: int) -> Tensor:
+def whole(run: Run, x: Tensor, reach: Reach, to: Turn, pixels: int = PIXELS) -> Tensor:
     """Translates an image in its own size, tile by tile where it is large and the net looks not far.
 
     What is not a multiple of what the net takes is continued at all sides alike, as the nets do it by themselves, so

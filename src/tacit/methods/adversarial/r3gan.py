@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from tacit.errors import DataError, OptionError, at_least
+from tacit.errors import DataError, at_least
 from tacit.functional.penalties import r1
 from tacit.methods.adversarial.gan import GAN
-from tacit.nets.coders import decoder, encoder, kind_of_net
+from tacit.nets.coders import check_grid, decoder, encoder, kind_of_net
 from tacit.nets.conv import ConvDecoder, ConvEncoder
 from tacit.nets.judges import SignedJudge, unbiased
 from tacit.nets.noise import Noise
@@ -63,8 +63,7 @@ class R3GAN(GAN):
         conditional: bool = False,
     ) -> None:
         at_least(1, blocks=blocks, width=1 if width is None else width)
-        if gamma < 0:
-            raise OptionError(f"--gamma is {gamma}; expected 0 or more")
+        at_least(0, gamma=gamma)
         self.check_kind(spec)
         noise = Noise.of(latent, spec.classes, conditional=conditional)
         generator, judge = nets(spec, noise, net, width, blocks)
@@ -108,8 +107,7 @@ def nets(spec: Spec, noise: Noise, net: str, width: int | None, blocks: int) -> 
         leaky = partial(nn.LeakyReLU, 0.2)
         return (decoder(spec, ends[0], width=width, net="mlp", activation=leaky),
                 encoder(spec, ends[1], width=width, net="mlp", activation=leaky))
-    if len(spec.shape) != 3:
-        raise OptionError(f"--net {net} takes images and maps; the data are {spec}; take --net mlp")
+    check_grid(spec, net)
     if min(spec.shape[1:]) < 8:
         raise DataError(f"R3GAN takes images of 8 x 8 and larger; the data are {spec}; --size 8 enlarges them")
     if net == "residual":

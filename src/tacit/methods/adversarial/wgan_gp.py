@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from tacit.errors import OptionError, at_least
+from tacit.errors import at_least
 from tacit.functional.penalties import gradient_penalty, interpolated
 from tacit.methods.adversarial.gan import GAN
 from tacit.nets.judges import unbiased
@@ -62,8 +62,7 @@ class WGANGP(GAN):
         at_least(1, critic=critic)
         if penalty is None:
             penalty = 10.0 if spec.kind in ("image", "map") else 0.1
-        if penalty < 0:
-            raise OptionError(f"--penalty is {penalty}; expected 0 or more")
+        at_least(0, penalty=penalty)
         self.penalty, self.critic = penalty, critic
         unbiased(self.discriminator)
 
